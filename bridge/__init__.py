@@ -1,0 +1,1 @@
+"""The roaming bridge: OCPI, OICP, OCHP and OCPP through one canonical model."""

@@ -1,0 +1,59 @@
+"""The canonical model's own JSON form: field names as they are, decimals as texts, times in ISO 8601, defaults left out."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Union
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+
+from bridge.model import ids
+
+
+def _converter() -> cattrs.Converter:
+    made = cattrs.Converter(forbid_extra_keys=True)
+    made.register_unstructure_hook(Decimal, str)
+    made.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
+    made.register_unstructure_hook(datetime, lambda value: value.isoformat())
+    made.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+    made.register_unstructure_hook(date, lambda value: value.isoformat())
+    made.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
+    made.register_structure_hook_func(
+        lambda cls: isinstance(cls, type) and issubclass(cls, str) and cls.__module__ == ids.__name__,
+        lambda value, cls: cls(value),
+    )
+    made.register_structure_hook(Union[ids.ContractId, str], lambda value, _: _contract(value))  # noqa: UP007
+    made.register_structure_hook(Union[ids.ContractId, str, None], lambda value, _: None if value is None else _contract(value))  # noqa: UP007
+    made.register_unstructure_hook_factory(
+        attrs.has, lambda cls: make_dict_unstructure_fn(cls, made, _cattrs_omit_if_default=True)
+    )
+    made.register_structure_hook_factory(
+        attrs.has, lambda cls: make_dict_structure_fn(cls, made, _cattrs_forbid_extra_keys=True)
+    )
+    return made
+
+
+def _contract(text: str) -> ids.ContractId | str:
+    try:
+        return ids.ContractId.parse(text)
+    except ids.IdError:
+        return text
+
+
+_CONVERTER = _converter()
+
+
+def to_json(obj: Any) -> Any:
+    """``obj`` as JSON values."""
+    return _CONVERTER.unstructure(obj)
+
+
+def from_json(cls: Any, data: Any) -> Any:
+    """An object of ``cls`` from JSON values. Raises ValueError naming the paths that are wrong."""
+    try:
+        return _CONVERTER.structure(data, cls)
+    except (cattrs.BaseValidationError, TypeError, ValueError, KeyError, ArithmeticError) as why:
+        raise ValueError("; ".join(cattrs.transform_error(why)) if isinstance(why, Exception) else str(why)) from why

@@ -1,0 +1,1 @@
+"""OCHP and OCHPdirect: e-clearing.net's SOAP protocols."""

@@ -1,0 +1,1 @@
+"""OCPI: JSON between peers and through hubs."""

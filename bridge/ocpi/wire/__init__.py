@@ -1,0 +1,1 @@
+"""OCPI's wire types, one module per version."""

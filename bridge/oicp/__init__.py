@@ -1,0 +1,1 @@
+"""OICP: Hubject's protocol."""

@@ -1,0 +1,69 @@
+"""Amounts per dimension and the volumes they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from attrs import frozen
+
+from bridge.model.common import Price
+from bridge.tariff.bill import Bill, Part, Sum
+from bridge.tariff.money import HOUR, ZERO, Exact, decimal
+
+Finish = Callable[[Exact, int], Decimal]
+
+
+@frozen
+class Billed:
+    """The volumes that were priced, after steps. ``hours`` of charging, parking and reservation."""
+
+    energy_kwh: Decimal = ZERO
+    charging_hours: Decimal = ZERO
+    parking_hours: Decimal = ZERO
+    reservation_hours: Decimal = ZERO
+
+
+@frozen
+class Totals:
+    """Amounts per dimension, None where no component was active, and what was billed.
+
+    A Price's ``excl`` or ``incl`` is None where it cannot be determined. Amounts are exact; one without a
+    finite decimal form has twelve places (`bridge.tariff.money.PLACES`).
+    """
+
+    total: Price | None = None
+    energy: Price | None = None
+    time: Price | None = None
+    parking: Price | None = None
+    fixed: Price | None = None
+    reservation: Price | None = None
+    billed: Billed = Billed()
+
+
+def totals_of(made: Bill, finish: Finish) -> Totals:
+    """The amounts of a bill, each finished (written out, or rounded) once."""
+
+    def amount(cost: Sum, per: int) -> Price:
+        excl, incl = cost
+        return Price(None if excl is None else finish(excl, per), None if incl is None else finish(incl, per))
+
+    def part(p: Part) -> Price | None:
+        return amount(p.cost, p.per) if p.active else None
+
+    billed = Billed(
+        decimal(made.energy.volume),
+        decimal(made.time.volume, HOUR),
+        decimal(made.parking.volume, HOUR),
+        decimal(made.reserved.volume, HOUR),
+    )
+    total = None if made.total is None else amount(made.total, HOUR)
+    return Totals(
+        total,
+        part(made.energy),
+        part(made.time),
+        part(made.parking),
+        part(made.fixed),
+        part(made.reserved),
+        billed,
+    )

@@ -1,0 +1,1 @@
+"""Translates files: records in, through the canonical model, records out, with every loss named."""

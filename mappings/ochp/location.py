@@ -1,0 +1,673 @@
+"""OCHP 1.4 charge points (ChargePointInfo): one EVSE with its place."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from bridge.mapping import (
+    DEFAULTED,
+    DROPPED,
+    NARROWED,
+    ROUNDED,
+    TRUNCATED,
+    At,
+    Context,
+    Converter,
+    Each,
+    First,
+    Mapping,
+    Table,
+    UpTo,
+    WholeSeconds,
+    derived,
+    from_partner,
+    no_place,
+    row,
+)
+from bridge.mapping.convert import as_utc
+from bridge.model import location as c
+from bridge.model.common import Image, ImageCategory, Text
+from bridge.model.ids import LocationId, TariffId
+from bridge.model.tables import LANGUAGE2
+from bridge.ochp import wire as w
+from mappings.ochp.common import (
+    EVSE_ID,
+    LOCATION_ID_PATTERN,
+    PARKING_ID_PATTERN,
+    TARIFF_ID_PATTERN,
+    URI_PATTERN,
+    Alias,
+    Coordinates,
+    Matching,
+    placed6,
+)
+from mappings.shared import (
+    Phone,
+    TwoParts,
+    file_type,
+    language3,
+    operator_key,
+    operator_of,
+    place_hash,
+    point,
+)
+
+STATUS = Table(
+    (c.Status.UNKNOWN, w.ChargePointStatus.UNKNOWN),
+    (c.Status.OPERATIVE, w.ChargePointStatus.OPERATIVE),
+    (c.Status.INOPERATIVE, w.ChargePointStatus.INOPERATIVE),
+    (c.Status.PLANNED, w.ChargePointStatus.PLANNED),
+    (c.Status.REMOVED, w.ChargePointStatus.CLOSED),
+    out=dict.fromkeys((c.Status.AVAILABLE, c.Status.RESERVED_SOON, c.Status.RESERVED, c.Status.CHARGING, c.Status.BLOCKED, c.Status.OCCUPIED, c.Status.NOT_AVAILABLE, c.Status.OUT_OF_ORDER), w.ChargePointStatus.OPERATIVE) | {
+        c.Status.OUT_OF_SERVICE: w.ChargePointStatus.INOPERATIVE,
+        c.Status.NOT_FOUND: w.ChargePointStatus.UNKNOWN},
+    name="ChargePointStatusType",
+).covers(c.Status, w.ChargePointStatus)  # fmt: skip
+"""The static status; the live one goes by itself (UpdateStatus)."""
+
+PLUG = Table(
+    (c.Plug.CHADEMO, w.ConnectorStandard.CHADEMO),
+    (c.Plug.T1, w.ConnectorStandard.IEC_62196_T1),
+    (c.Plug.T1_COMBO, w.ConnectorStandard.IEC_62196_T1_COMBO),
+    (c.Plug.T2, w.ConnectorStandard.IEC_62196_T2),
+    (c.Plug.T2_COMBO, w.ConnectorStandard.IEC_62196_T2_COMBO),
+    (c.Plug.T3A, w.ConnectorStandard.IEC_62196_T3A),
+    (c.Plug.T3C, w.ConnectorStandard.IEC_62196_T3C),
+    *((p, w.ConnectorStandard[p.name]) for p in c.Plug if p.name in w.ConnectorStandard.__members__ and p is not c.Plug.CHADEMO),
+    out={
+        c.Plug.T3: w.ConnectorStandard.IEC_62196_T3C,
+        c.Plug.TESLA: w.ConnectorStandard.TESLA_S,
+        c.Plug.IEC_60309_SINGLE: w.ConnectorStandard.IEC_60309_2_SINGLE_16,
+        c.Plug.IEC_60309_THREE: w.ConnectorStandard.IEC_60309_2_THREE_32,
+    },
+    never={p: f"OCHP 1.4 has no {p.value}" for p in (
+        c.Plug.CHAOJI, c.Plug.DOMESTIC_M, c.Plug.DOMESTIC_N, c.Plug.DOMESTIC_O, c.Plug.GBT_AC, c.Plug.GBT_DC, c.Plug.MCS,
+        c.Plug.NACS, c.Plug.NEMA_5_20, c.Plug.NEMA_6_30, c.Plug.NEMA_6_50, c.Plug.NEMA_10_30, c.Plug.NEMA_10_50,
+        c.Plug.NEMA_14_30, c.Plug.NEMA_14_50, c.Plug.PANTOGRAPH_BOTTOM_UP, c.Plug.PANTOGRAPH_TOP_DOWN, c.Plug.AVCON,
+        c.Plug.SMALL_PADDLE_INDUCTIVE, c.Plug.LARGE_PADDLE_INDUCTIVE)} | dict.fromkeys((c.Plug.LPG, c.Plug.LNG, c.Plug.CNG, c.Plug.H2, c.Plug.SUPER_95, c.Plug.SUPER_PLUS, c.Plug.SUPER_E10, c.Plug.DIESEL, c.Plug.ETHANOL, c.Plug.ADBLUE), "fuels come with OCHP 1.4.1"),
+    name="ConnectorStandard",
+).covers(c.Plug, w.ConnectorStandard)  # fmt: skip
+
+FORMAT = Table(
+    (c.PlugFormat.SOCKET, w.ConnectorFormat.SOCKET),
+    (c.PlugFormat.CABLE, w.ConnectorFormat.CABLE),
+    never={
+        c.PlugFormat.NOZZLE: "fuels come with OCHP 1.4.1",
+        c.PlugFormat.OTHER: "OCHP 1.4 knows sockets and cables",
+    },
+    name="ConnectorFormat",
+).covers(c.PlugFormat, w.ConnectorFormat)
+
+KIND = Table(
+    (c.CurrentKind.AC, w.ChargePointKind.AC),
+    (c.CurrentKind.DC, w.ChargePointKind.DC),
+    never={
+        k: "fuels come with OCHP 1.4.1"
+        for k in c.CurrentKind
+        if k not in (c.CurrentKind.AC, c.CurrentKind.DC)
+    },
+    name="chargePointType",
+).covers(c.CurrentKind, w.ChargePointKind)
+
+AUTH_METHOD = Table(
+    (c.Capability.NO_AUTHENTICATION, w.AuthMethod.PUBLIC),
+    (c.Capability.LOCAL_KEY, w.AuthMethod.LOCAL_KEY),
+    (c.Capability.CASH, w.AuthMethod.DIRECT_CASH),
+    (c.Capability.CREDIT_CARD, w.AuthMethod.DIRECT_CREDITCARD),
+    (c.Capability.DEBIT_CARD, w.AuthMethod.DIRECT_DEBITCARD),
+    (c.Capability.RFID_CLASSIC, w.AuthMethod.RFID_MIFARE_CLS),
+    (c.Capability.RFID_DESFIRE, w.AuthMethod.RFID_MIFARE_DES),
+    (c.Capability.RFID_CALYPSO, w.AuthMethod.RFID_CALYPSO),
+    (c.Capability.PLUG_AND_CHARGE, w.AuthMethod.IEC15118),
+    (c.Capability.OCHP_DIRECT, w.AuthMethod.OCHP_DIRECT_AUTH),
+    (c.Capability.OPERATOR_AUTHORISATION, w.AuthMethod.OPERATOR_AUTH),
+    name="AuthMethodType",
+).covers((), w.AuthMethod)
+
+PARKING_TYPE = Table(
+    (c.ParkingType.ON_STREET, w.GeneralLocation.ON_STREET),
+    (c.ParkingType.PARKING_GARAGE, w.GeneralLocation.PARKING_GARAGE),
+    (c.ParkingType.UNDERGROUND_GARAGE, w.GeneralLocation.UNDERGROUND_GARAGE),
+    (c.ParkingType.PARKING_LOT, w.GeneralLocation.PARKING_LOT),
+    (c.ParkingType.OTHER, w.GeneralLocation.OTHER),
+    (c.ParkingType.UNKNOWN, w.GeneralLocation.UNKNOWN),
+    (c.ParkingType.PRIVATE, w.GeneralLocation.PRIVATE),
+    out={
+        c.ParkingType.ALONG_MOTORWAY: w.GeneralLocation.OTHER,
+        c.ParkingType.ON_DRIVEWAY: w.GeneralLocation.OTHER,
+    },
+    name="GeneralLocationType",
+).covers(c.ParkingType, w.GeneralLocation)
+
+RESTRICTION = Table(
+    (c.ParkingRestriction.EV_ONLY, w.Restriction.EVONLY),
+    (c.ParkingRestriction.PLUGGED, w.Restriction.PLUGGED),
+    (c.ParkingRestriction.DISABLED, w.Restriction.DISABLED),
+    (c.ParkingRestriction.CUSTOMERS, w.Restriction.CUSTOMERS),
+    (c.ParkingRestriction.MOTORCYCLES, w.Restriction.MOTORCYCLES),
+    (c.ParkingRestriction.CAR_SHARING, w.Restriction.CARSHARING),
+    never={
+        c.ParkingRestriction.EMPLOYEES: "OCHP has no places for employees",
+        c.ParkingRestriction.TAXIS: "OCHP has no places for taxis",
+        c.ParkingRestriction.TENANTS: "OCHP has no places for tenants",
+    },
+    name="RestrictionType",
+).covers(c.ParkingRestriction, w.Restriction)
+
+IMAGE_CLASS = Table(
+    (ImageCategory.NETWORK, w.ImageClass.NETWORK_LOGO),
+    (ImageCategory.OPERATOR, w.ImageClass.OPERATOR_LOGO),
+    (ImageCategory.OWNER, w.ImageClass.OWNER_LOGO),
+    (ImageCategory.CHARGER, w.ImageClass.STATION_PHOTO),
+    (ImageCategory.LOCATION, w.ImageClass.LOCATION_PHOTO),
+    (ImageCategory.ENTRANCE, w.ImageClass.ENTRANCE_PHOTO),
+    (ImageCategory.OTHER_PHOTO, w.ImageClass.OTHER_PHOTO),
+    (ImageCategory.OTHER_LOGO, w.ImageClass.OTHER_LOGO),
+    (ImageCategory.OTHER_GRAPHIC, w.ImageClass.OTHER_GRAPHIC),
+    out={ImageCategory.OTHER: w.ImageClass.OTHER_GRAPHIC},
+    name="EvseImageUrlType.class",
+).covers(ImageCategory, w.ImageClass)
+
+OF_THE_EVSE = frozenset(
+    {ImageCategory.CHARGER, ImageCategory.OTHER_PHOTO, ImageCategory.OTHER_GRAPHIC, ImageCategory.OTHER, None}
+)
+"""Categories of pictures that belong to an EVSE; the others belong to its place."""
+
+RESOURCE = Table(
+    (c.ResourceKind.OPERATOR_MAP, w.ResourceClass.OPERATOR_MAP),
+    (c.ResourceKind.OPERATOR_PAYMENT, w.ResourceClass.OPERATOR_PAYMENT),
+    (c.ResourceKind.STATION_INFO, w.ResourceClass.STATION_INFO),
+    (c.ResourceKind.SURROUNDING_INFO, w.ResourceClass.SURROUNDING_INFO),
+    (c.ResourceKind.OWNER_HOMEPAGE, w.ResourceClass.OWNER_HOMEPAGE),
+    (c.ResourceKind.FEEDBACK_FORM, w.ResourceClass.FEEDBACK_FORM),
+    name="RelatedResourceType.class",
+).covers(c.ResourceKind, w.ResourceClass)
+
+POINT_KIND = Table(
+    (c.PointKind.ENTRANCE, w.GeoClass.ENTRANCE),
+    (c.PointKind.EXIT, w.GeoClass.EXIT),
+    (c.PointKind.ACCESS, w.GeoClass.ACCESS),
+    (c.PointKind.USER_INTERFACE, w.GeoClass.UI),
+    (c.PointKind.OTHER, w.GeoClass.OTHER),
+    name="AdditionalGeoPointType.type",
+).covers(c.PointKind, w.GeoClass)
+
+
+class Images(Converter):
+    """The pictures of place and EVSE in one list; read back, the class decides whose they are."""
+
+    note = "pictures of place and EVSE together"
+    tables = (IMAGE_CLASS,)
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        made = []
+        for path, images, of_evse in ((at.src[0], value[0], False), (at.src[1], value[1], True)):
+            for i, one in enumerate(images or ()):
+                written = self._image(one, cx, f"{path}[{i}]", f"{at.dst[0]}[{len(made)}]")
+                if written is None:
+                    continue
+                if (IMAGE_CLASS.exact_back[written.class_] in OF_THE_EVSE) != of_evse:
+                    cx.lose(
+                        f"{path}[{i}]",
+                        NARROWED,
+                        one.url,
+                        "read back as a picture of " + ("the place" if of_evse else "the EVSE"),
+                    )
+                made.append(written)
+        return tuple(made) or None
+
+    def _image(self, one: Image, cx: Context, path: str, target: str) -> w.Image | None:
+        kind = file_type(one)
+        if kind is None or len(kind) > 4:
+            cx.lose(path, DROPPED, one.url, "OCHP demands a file type of one to four characters")
+            return None
+        if not URI_PATTERN.fullmatch(one.url) or len(one.url) > 255:
+            cx.lose(path, DROPPED, one.url, "no URI of at most 255 characters")
+            return None
+        if one.type is None:
+            cx.lose(f"{target}.type", DEFAULTED, kind, "from the ending of the URL")
+        if one.category is None:
+            class_ = w.ImageClass.OTHER_GRAPHIC
+            cx.lose(f"{target}.class", DEFAULTED, class_.value, "the category is not told")
+        else:
+            class_ = IMAGE_CLASS.out(one.category, cx, At((f"{path}.category",), ("",)))
+        small = one.thumbnail
+        if small is not None and (not URI_PATTERN.fullmatch(small) or len(small) > 255):
+            cx.lose(f"{path}.thumbnail", DROPPED, small, "no URI of at most 255 characters")
+            small = None
+        sizes = []
+        for name in ("width", "height"):
+            size = getattr(one, name)
+            if size is not None and not 0 < size <= 99999:
+                cx.lose(f"{path}.{name}", DROPPED, size, "1 to 99999 pixels in OCHP")
+                size = None
+            sizes.append(size)
+        return w.Image(uri=one.url, thumbUri=small, class_=class_, type=kind, width=sizes[0], height=sizes[1])
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        images = [
+            Image(i.uri, IMAGE_CLASS.exact_back[i.class_], i.type or None, i.thumbUri, i.width, i.height)
+            for i in value
+        ]
+        return (tuple(i for i in images if i.category not in OF_THE_EVSE) or None,
+                tuple(i for i in images if i.category in OF_THE_EVSE) or None)  # fmt: skip
+
+
+class Points(Converter):
+    """A further point: its kind is mandatory."""
+
+    note = "point with kind and name, 6 decimals"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        latitude, longitude = placed6(value.point, cx, "point")
+        kind = value.kind
+        if kind is None:
+            kind = c.PointKind.OTHER
+            cx.lose("type", DEFAULTED, w.GeoClass.OTHER.value, "what kind of point it is is not told")
+        name = value.name
+        if name is not None and name.language is not None:
+            cx.lose("name.language", DROPPED, name.language, "a name without language in OCHP")
+        text = name.text if name is not None else None
+        if text is not None and len(text) > 255:
+            cx.lose("name.text", TRUNCATED, text, "at most 255 characters in OCHP")
+            text = text[:255]
+        return w.AdditionalGeoPoint(lat=latitude, lon=longitude, name=text, type=POINT_KIND.exact_out[kind])
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        try:
+            found = point(value.lat, value.lon)
+        except ValueError as why:
+            cx.lose("", DROPPED, f"{value.lat} {value.lon}", str(why))
+            return None
+        return c.RelatedPoint(
+            found, POINT_KIND.exact_back[value.type], Text(value.name) if value.name is not None else None
+        )
+
+
+class Hours(Converter):
+    """Opening times: at most seven regular hours, or around the clock; whether one can charge when closed is mandatory."""
+
+    note = "opening times, at most 7 regular hours"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        hours, closed = value
+        path = at.src[0]
+        if hours is None or (
+            hours.always is None and not hours.regular and not hours.openings and not hours.closings
+        ):
+            if closed is not None:
+                cx.lose(at.src[1], DROPPED, closed, "told with the opening times only")
+            return None
+        if reason := self._impossible(hours):
+            cx.lose(path, DROPPED, f"{len(hours.regular)} regular hours", reason)
+            if closed is not None:
+                cx.lose(at.src[1], DROPPED, closed, "told with the opening times only")
+            return None
+        if closed is None:
+            closed = cx.constants.get("charging_when_closed")
+            because = "configured: charging_when_closed"
+            if closed is None and hours.always:
+                closed, because = True, "open around the clock"
+            if closed is None:
+                cx.lose(
+                    path,
+                    DROPPED,
+                    "opening times",
+                    "OCHP demands charging_when_closed with them; set it in the partner file",
+                )
+                return None
+            cx.lose(f"{at.dst[0]}.closedCharging", DEFAULTED, closed, because)
+        if hours.always and hours.regular:
+            cx.lose(
+                f"{path}.regular", DROPPED, len(hours.regular), "around the clock: OCHP has one or the other"
+            )
+        regular = () if hours.always else hours.regular
+        if not hours.always and hours.always is None:
+            cx.lose(f"{path}.always", NARROWED, None, "read back as not around the clock")
+        return w.Hours(
+            regularHours=tuple(w.RegularHours(weekday=r.weekday, periodBegin=r.begin, periodEnd=r.end) for r in regular) or None,
+            twentyfourseven=None if regular else bool(hours.always),
+            exceptionalOpenings=self._exceptions(hours.openings, cx, f"{path}.openings"),
+            exceptionalClosings=self._exceptions(hours.closings, cx, f"{path}.closings"), closedCharging=closed)  # fmt: skip
+
+    def _impossible(self, hours: c.Hours) -> str | None:
+        if not hours.always and len(hours.regular) > 7:
+            return "at most seven regular hours in OCHP"
+        return None
+
+    def _exceptions(self, periods: Any, cx: Context, path: str) -> Any:
+        for i, p in enumerate(periods):
+            if p.begin.microsecond or p.end.microsecond:
+                cx.lose(f"{path}[{i}]", ROUNDED, str(p.begin), "whole seconds in OCHP")
+        return tuple(w.ExceptionalPeriod(periodBegin=p.begin.replace(microsecond=0), periodEnd=p.end.replace(microsecond=0))
+                     for p in periods) or None  # fmt: skip
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        regular = []
+        for i, r in enumerate(value.regularHours or ()):
+            if not 1 <= r.weekday <= 7:
+                cx.lose(f"{at.src[0]}.regularHours[{i}]", DROPPED, r.weekday, "weekdays are 1 to 7")
+                continue
+            regular.append(c.RegularHours(r.weekday, r.periodBegin, r.periodEnd))
+        periods = [tuple(c.ExceptionalPeriod(as_utc(p.periodBegin), as_utc(p.periodEnd)) for p in side or ())
+                   for side in (value.exceptionalOpenings, value.exceptionalClosings)]  # fmt: skip
+        return c.Hours(bool(value.twentyfourseven), tuple(regular), *periods), value.closedCharging
+
+
+class NameWithLanguage(Converter):
+    """One name and its language as three capitals; without one the configured ``language``."""
+
+    note = "the first name, its language as ISO 639-3"
+    key_hint = "language"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        names, place = value
+        if not names:
+            a = place.address
+            line = a.line or (f"{a.street} {a.house_number}" if a.street else None)
+            if line is None:
+                return None
+            names = (Text(line),)
+            cx.lose(at.dst[0], DEFAULTED, line, "the address, for want of a name")
+        for i, text in enumerate(names[1:], 1):
+            cx.lose(f"{at.src[0]}[{i}]", DROPPED, text.text, "one name in OCHP")
+        first = names[0]
+        language = language3(first.language)
+        if language is None:
+            language = language3(cx.constants.get("language"))
+            if language is None:
+                return first.text, None
+            if first.language is not None:
+                cx.lose(
+                    f"{at.src[0]}[0].language",
+                    NARROWED,
+                    first.language,
+                    f"{language} (configured) stands for it",
+                )
+            else:
+                cx.lose(at.dst[1], DEFAULTED, language, "configured: language")
+        elif language2_of(language) != first.language:
+            cx.lose(f"{at.src[0]}[0].language", NARROWED, first.language, f"{language} in OCHP")
+        text = first.text
+        if len(text) > 100:
+            cx.lose(f"{at.src[0]}[0].text", TRUNCATED, text, "at most 100 characters in OCHP")
+            text = text[:100]
+        return text, language
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        text, language = value
+        return (Text(text, language2_of(language)),)
+
+
+def language2_of(code: str | None) -> str | None:
+    """``de`` for ``DEU``; a code without a short form in lower case."""
+    if code is None:
+        return None
+    lower = code.lower()
+    return LANGUAGE2.get(lower, lower)
+
+
+class Language(Converter):
+    """A language as three capitals."""
+
+    note = "ISO 639-3"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        code = language3(value)
+        if code is None:
+            cx.lose("", DROPPED, value, "no ISO 639 language")
+        elif language2_of(code) != value:
+            cx.lose("", NARROWED, value, f"{code} in OCHP")
+        return code
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        return language2_of(value)
+
+
+class AuthMethods(Converter):
+    """Capabilities that are ways to identify oneself or pay. RFID in general is what ``rfid`` in the partner file says."""
+
+    note = "capabilities <-> ways of authorisation"
+    key_hint = "authentication"
+    tables = (AUTH_METHOD,)
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        made: list[w.AuthMethod] = []
+        for i, one in enumerate(value or ()):
+            path = f"{at.src[0]}[{i}]"
+            if one in AUTH_METHOD.exact_out:
+                made.append(AUTH_METHOD.exact_out[one])
+            elif one is c.Capability.RFID and (kinds := self._configured("rfid", cx)):
+                cx.lose(path, NARROWED, one, f"{', '.join(m.value for m in kinds)} (configured: rfid)")
+                made.extend(kinds)
+            elif one is c.Capability.RFID:
+                cx.lose(
+                    path,
+                    DROPPED,
+                    one,
+                    "OCHP tells Classic, DESFire and Calypso apart; set rfid in the partner file",
+                )
+            elif one is c.Capability.REMOTE_START_STOP:
+                cx.lose(path, DROPPED, one, "OCHP starts remotely through OCHPdirect only")
+            else:
+                cx.lose(path, DROPPED, one, "OCHP has no such way of authorisation")
+        if not made and (configured := self._configured("authentication", cx)):
+            made = configured
+            cx.lose(at.dst[0], DEFAULTED, [m.value for m in made], "configured: authentication")
+        return tuple(dict.fromkeys(made)) or None
+
+    def _configured(self, key: str, cx: Context) -> list[w.AuthMethod]:
+        return [AUTH_METHOD.exact_out[o] for o in cx.constants.get(key) or () if o in AUTH_METHOD.exact_out]
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        return tuple(dict.fromkeys(AUTH_METHOD.exact_back[m] for m in value))
+
+
+class Current(Converter):
+    """chargePointType: as told, else DC if any connector gives DC, else AC."""
+
+    note = "AC or DC, from the connectors where not told"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        kind, connectors = value
+        if kind is None:
+            kinds = {k.power_type for k in connectors if k.power_type is not None}
+            if c.PowerType.DC in kinds or (not kinds and any(k.plug in c.DC_PLUGS for k in connectors)):
+                kind = c.CurrentKind.DC
+            elif connectors:
+                kind = c.CurrentKind.AC
+            else:
+                return None
+            cx.lose(at.dst[0], DEFAULTED, kind, "from the connectors")
+        return KIND.out(kind, cx, at)
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        return KIND.exact_back[value]
+
+
+class RatingsConverter(Converter):
+    """Ratings in kW: as told, else the highest power of the connectors or facilities."""
+
+    note = "highest power of the EVSE, kW"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        ratings, connectors, levels = value
+        if ratings is None:
+            powers = [p for k in connectors if (p := power_of(k)) is not None]
+            powers += [level.power for level in levels if level.power is not None]
+            if not powers:
+                return None
+            top = max(powers) / 1000
+            cx.lose(at.dst[0], DEFAULTED, top, "the highest power of its connectors")
+            return w.Ratings(maximumPower=top)
+        guaranteed, volts = ratings.guaranteed_power, ratings.nominal_voltage
+        if volts is not None and not 0 < volts <= 1000:
+            cx.lose(f"{at.src[0]}.nominal_voltage", DROPPED, volts, "1 to 1000 V in OCHP")
+            volts = None
+        return w.Ratings(maximumPower=ratings.maximum_power / 1000, guaranteedPower=None if guaranteed is None else guaranteed / 1000,
+                         nominalVoltage=volts)  # fmt: skip
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        guaranteed = value.guaranteedPower
+        return c.Ratings(
+            value.maximumPower * 1000, None if guaranteed is None else guaranteed * 1000, value.nominalVoltage
+        )
+
+
+def power_of(connector: c.Connector) -> Decimal | None:
+    """The power of a connector in W: as told, else volts times amperes times phases."""
+    if connector.max_power is not None:
+        return connector.max_power
+    if connector.max_voltage and connector.max_amperage and connector.power_type is not None:
+        return Decimal(connector.max_voltage * connector.max_amperage * connector.power_type.phases)
+    return None
+
+
+class LocationIdConverter(Alias):
+    """locationId: capitals, digits and spaces, at most 15; a stable alias stands for what does not fit."""
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        given, place = value
+        if given is not None:
+            return super().out(given, cx, At((at.src[0],), at.dst))
+        made = place_hash(place, 15)
+        cx.lose(at.dst[0], DEFAULTED, made, "derived from operator, address and coordinates")
+        return made
+
+
+class Operator(Converter):
+    """The operator is the one that the EVSE-ID names."""
+
+    note = "the operator that the EVSE-ID names"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        operator, evse_id = value
+        written = None if evse_id is None else EVSE_ID.out(evse_id, cx, At((at.src[1],), at.dst))
+        named = operator_of(evse_id)
+        if operator is None and named is not None:
+            cx.lose(at.dst[0], DEFAULTED, named, "the EVSE-ID names the operator")
+        elif operator is not None and (named is None or operator_key(named) != operator_key(operator)):
+            cx.lose(at.src[0], DROPPED, operator, "OCHP knows the operator by the EVSE-ID only")
+        elif operator is not None and str(operator) != str(named):
+            cx.lose(at.src[0], NARROWED, operator, f"read back as {named}")
+        return written
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        return operator_of(value), EVSE_ID.back(value, cx, at)
+
+
+SECONDS = WholeSeconds()
+
+CONNECTOR = Mapping(c.Connector, w.Connector, (
+    row("plug", "connectorStandard", PLUG),
+    row("format", "connectorFormat", FORMAT),
+    row("tariff_ids", "tariffId", First(Matching(TARIFF_ID_PATTERN, "tariff id", TariffId), because="one tariff per connector in OCHP")),
+    no_place("id", because="OCHP has no connector ids"),
+    no_place("power_type", because="OCHP rates the EVSE, not the connector"),
+    no_place("max_voltage", because="OCHP rates the EVSE, not the connector"),
+    no_place("max_amperage", because="OCHP rates the EVSE, not the connector"),
+    no_place("max_power", because="OCHP rates the EVSE, not the connector"),
+    no_place("modes", because="only OICP has it"),
+    no_place("terms_url", because="only OCPI has it"),
+    no_place("capabilities", because="only OCPI 2.3.0 has it"),
+    no_place("last_updated", because="OCHP dates the EVSE"),
+), name="ConnectorType")  # fmt: skip
+
+SCHEDULE = Mapping(c.ScheduledStatus, w.ChargePointSchedule, (
+    row("begin", "startDate", SECONDS),
+    row("end", "endDate", SECONDS),
+    row("status", "status", STATUS),
+))  # fmt: skip
+
+_FLOOR = re.compile(r"[A-Z0-9\-+/]{1,4}")
+_NUMBER = re.compile(r"[A-Z0-9\-+/]{1,5}")
+
+PARKING_SPOT = Mapping(c.ParkingSpot, w.ParkingSpot, (
+    row("id", "parkingId", Matching(PARKING_ID_PATTERN, "parking id")),
+    row("restrictions", "restriction", RESTRICTION, many=True),
+    row("floor", "floorLevel", Matching(_FLOOR, "floor")),
+    row("number", "parkingSpotNumber", Matching(_NUMBER, "parking spot number")),
+))  # fmt: skip
+
+RELATED_RESOURCE = Mapping(c.RelatedResource, w.RelatedResource, (
+    row("url", "uri", Matching(re.compile(r"https?://.{1,247}"), "URI")),
+    row("kind", "class_", RESOURCE),
+))  # fmt: skip
+
+_OCPI_ONLY = "only OCPI has it"
+_OICP_ONLY = "only OICP has it"
+
+CHARGE_POINT = Mapping(c.Unit, w.ChargePointInfo, (
+    row(("place.operator_id", "evse.id"), "evseId", Operator()),
+    row("place.id", "locationId", LocationIdConverter(LOCATION_ID_PATTERN, "location id", LocationId, 15), using="place"),
+    row("evse.last_updated", "timestamp", SECONDS),
+    row("place.names", ("locationName", "locationNameLang"), NameWithLanguage(), using="place"),
+    row(("place.images", "evse.images"), "images", Images()),
+    row("place.related_resources", "relatedResource", RELATED_RESOURCE, many=True),
+    row(("place.address.street", "place.address.house_number", "place.address.line"),
+        ("chargePointAddress.address", "chargePointAddress.houseNumber"),
+        TwoParts(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False)),
+    row("place.address.city", "chargePointAddress.city"),
+    row("place.address.postal_code", "chargePointAddress.zipCode", Matching(re.compile(r"[A-Z0-9 \-]{1,10}"), "postal code"),
+        or_else=from_partner("postal_code")),
+    row("place.address.country", "chargePointAddress.country"),
+    row("place.coordinates", "chargePointLocation", Coordinates(w.GeoPoint)),
+    row("place.related_points", "relatedLocation", Points(), many=True),
+    row("place.time_zone", "timeZone"),
+    row(("place.hours", "place.charging_when_closed"), "openingTimes", Hours(), hints={
+        "place.charging_when_closed": "openingTimes.closedCharging", "place.hours.regular": "openingTimes.regularHours",
+        "place.hours.openings": "openingTimes.exceptionalOpenings", "place.hours.closings": "openingTimes.exceptionalClosings"}),
+    row("evse.status", "status", STATUS),
+    row("evse.status_schedule", "statusSchedule", SCHEDULE, many=True),
+    row("place.help_phone", "telephoneNumber", Phone(re.compile(r"\+?[1-9]?[0-9 \-]{1,17}"))),
+    row("place.parking_type", "location", PARKING_TYPE,
+        or_else=derived(lambda o, cx: c.ParkingType.UNKNOWN, "the kind of place is not told")),
+    row("evse.parking_spots", "parkingSpot", PARKING_SPOT, many=True),
+    row("evse.parking_restrictions", "restriction", RESTRICTION, many=True),
+    row("evse.capabilities", "authMethods", AuthMethods()),
+    row("evse.connectors", "connectors", Each(CONNECTOR)),
+    row("evse.current", "chargePointType", Current(), using="evse.connectors"),
+    row("evse.ratings", "ratings", RatingsConverter(), using=("evse.connectors", "evse.power_levels"), hints={
+        "evse.ratings.maximum_power": "ratings.maximumPower", "evse.ratings.nominal_voltage": "ratings.nominalVoltage"}),
+    row("evse.user_interface_languages", "userInterfaceLang", Language(), many=True),
+    row("evse.max_reservation_minutes", "maxReservation", UpTo(1000, "1 to 1000 minutes in OCHP")),
+    no_place("evse.uid", because="OCHP knows EVSEs by their EVSE-ID only"),
+    no_place("evse.power_levels", because="OCHP rates the EVSE as a whole"),
+    no_place("evse.max_capacity_kwh", because=_OICP_ONLY),
+    no_place("evse.dynamic_power", because=_OICP_ONLY),
+    no_place("evse.station_id", because="OCHP has no level between location and EVSE"),
+    no_place("evse.manufacturer", because=_OICP_ONLY),
+    no_place("evse.floor", because="OCHP tells the floor of a parking spot"),
+    no_place("evse.coordinates", because="OCHP has one point per record, the place's"),
+    no_place("evse.physical_reference", because=_OCPI_ONLY),
+    no_place("evse.directions", because="OCHP has no directions"),
+    no_place("evse.parking", because="only OCPI 2.3.0 has it"),
+    no_place("evse.parking_spot", because="a parking spot has an identity in OCHP"),
+    no_place("evse.parking_facility", because=_OICP_ONLY),
+    no_place("evse.accepted_providers", because="only OCPI 2.3.0 has it"),
+    no_place("evse.payment_options", because=_OICP_ONLY),
+    no_place("evse.accessibility", because=_OICP_ONLY),
+    no_place("evse.calibration", because=_OICP_ONLY),
+    no_place("evse.metering", because="not before OCHP 1.4.1"),
+    no_place("evse.additional_info", because=_OICP_ONLY),
+    no_place("evse.hub_operator_id", because=_OICP_ONLY),
+    no_place("evse.clearing_house_id", because=_OICP_ONLY),
+    no_place("evse.hubject_compatible", because=_OICP_ONLY),
+    no_place("evse.dynamic_info", because=_OICP_ONLY),
+    no_place("place.address.state", because="OCHP's address has no state"),
+    no_place("place.publish", because="what may not be published is not uploaded", reads_as=True, refuse_when=False),
+    no_place("place.publish_allowed_to", because="OCHP has no list of those who may see an EVSE"),
+    no_place("place.operator", because="OCHP knows the operator by the EVSE-ID"),
+    no_place("place.suboperator", because="OCHP has no sub-operator"),
+    no_place("place.owner", because="OCHP has no owner"),
+    no_place("place.directions", because="OCHP has no directions"),
+    no_place("place.facilities", because=_OCPI_ONLY),
+    no_place("place.parking_places", because="only OCPI 2.3.0 has it"),
+    no_place("place.utc_offset", because="OCHP names the time zone itself"),
+    no_place("place.energy_mix", because="OCHP has no energy mix"),
+    no_place("place.last_updated", because="OCHP dates the EVSE"),
+), name="ChargePointInfo", shared="place")  # fmt: skip
+
+__all__ = ["CHARGE_POINT", "CONNECTOR"]

@@ -1,0 +1,45 @@
+"""OCPI and the canonical model. ``FORMATS`` is what :mod:`bridge.mapping.registry` finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.mapping.registry import LOCATION as CARRIES_LOCATIONS
+from bridge.mapping.registry import Entry
+from bridge.ocpi.wire import v221, v221_status
+from bridge.translate.files import JsonCodec, encode
+from mappings.ocpi.location import LOCATION
+from mappings.ocpi.status import STATUS
+
+
+def envelope(records: Iterable[Any], context: Any) -> Iterator[bytes]:
+    """The response envelope with the records as ``data`` (transport_and_format, response format)."""
+    yield b'{"data": ['
+    for i, record in enumerate(records):
+        yield (b",\n" if i else b"\n") + (record if isinstance(record, bytes) else encode(record))
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    yield b'\n], "status_code": 1000, "timestamp": "%s"}\n' % now.encode()
+
+
+_DATA = frozenset({"data"})
+_STATUS_FIELDS = frozenset({"uid", "evse_id", "status", "last_updated", "location_id"})
+
+
+def _statuses(item: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """The statuses in a location, an EVSE or a status record; the other fields say nothing about status."""
+    if "evses" in item:
+        for evse in item.get("evses") or ():
+            yield {"location_id": item.get("id"), **{k: v for k, v in evse.items() if k in _STATUS_FIELDS}}
+    elif "connectors" in item:
+        yield {k: v for k, v in item.items() if k in _STATUS_FIELDS}
+    else:
+        yield item
+
+
+FORMATS = (
+    Entry("ocpi-2.2.1", "location", LOCATION, JsonCodec(v221.Location, _DATA, message=envelope), lambda o: o.id, CARRIES_LOCATIONS),
+    Entry("ocpi-2.2.1", "status", STATUS, JsonCodec(v221_status.EvseStatus, _DATA, message=envelope, inside=_statuses),
+          lambda o: o.evse_id or o.uid),
+)  # fmt: skip
