@@ -104,5 +104,12 @@ def _ident(obj: Any) -> str:
 
 FORMATS = tuple(
     Entry("canonical", kind, Identity(cls), CanonicalCodec(cls), _ident, LOCATION if kind == "location" else "")  # type: ignore[arg-type]
-    for kind, cls in (("location", Location), ("status", EvseStatus), ("token", Token), ("tariff", Tariff), ("session", Session), ("cdr", Cdr))
+    for kind, cls in (
+        ("location", Location),
+        ("status", EvseStatus),
+        ("token", Token),
+        ("tariff", Tariff),
+        ("session", Session),
+        ("cdr", Cdr),
+    )
 )

@@ -65,10 +65,7 @@ class _Component(msgspec.Struct, gc=False):
 
 _Day = Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
 _DAYS: Final = {
-    name: number
-    for number, name in enumerate(
-        ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"), 1
-    )
+    name: number for number, name in enumerate(("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"), 1)
 }
 
 
@@ -322,7 +319,7 @@ def _cdr(wire: _Cdr, tariffs: tuple[Tariff, ...], version: str) -> Cdr:
         place=_NO_PLACE if zone is None else CdrPlace(time_zone=zone),
         currency=wire.currency,
         tariffs=tariffs,
-        periods=tuple([_period(p, index) for index, p in enumerate(wire.charging_periods)]),
+        periods=tuple([_period(p) for p in wire.charging_periods]),
         total_cost=_money(wire.total_cost, "$.total_cost"),
         total_fixed_cost=_money(wire.total_fixed_cost, "$.total_fixed_cost"),
         total_energy=_maybe(wire.total_energy, "$.total_energy"),
@@ -340,12 +337,8 @@ def _cdr(wire: _Cdr, tariffs: tuple[Tariff, ...], version: str) -> Cdr:
 _NO_PLACE: Final = CdrPlace()
 
 
-def _period(wire: _Period, index: int) -> ChargingPeriod:
+def _period(wire: _Period) -> ChargingPeriod:
     volumes = tuple([Volume(v.type, v.volume) for v in wire.dimensions])
-    for place, volume in enumerate(volumes):
-        if not -_LARGEST < volume.volume < _LARGEST:
-            path = f"$.charging_periods[{index}].dimensions[{place}].volume"
-            raise InputError(path, f"{volume.volume} is no usable number")
     tariff = wire.tariff_id
     return ChargingPeriod(_utc(wire.start_date_time), volumes, None if tariff is None else TariffId(tariff))
 
@@ -362,7 +355,7 @@ def unknown_fields(content: bytes) -> list[tuple[str, str]]:
             continue
         for number, element in enumerate(tariff.get("elements") or ()):
             restrictions = element.get("restrictions") if isinstance(element, dict) else None
-            for name in restrictions if isinstance(restrictions, dict) else ():
-                if name not in known:
-                    found.append((f"$[{index}].elements[{number}].restrictions.{name}", name))
+            names = restrictions if isinstance(restrictions, dict) else ()
+            path = f"$[{index}].elements[{number}].restrictions"
+            found += [(f"{path}.{name}", name) for name in names if name not in known]
     return found

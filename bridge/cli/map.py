@@ -10,14 +10,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
+import attrs
 import click
+import msgspec
 import orjson
 
+from bridge.codec.lenient import loads
 from bridge.mapping import partner as partners
 from bridge.mapping.context import Settings
 from bridge.mapping.loss import REFUSED, Loss
 from bridge.mapping.registry import KINDS, UnknownFormat, find
-from bridge.translate.files import BadInput, XmlCodec
+from bridge.model import json as model_json
+from bridge.translate.files import BadInput, XmlCodec, encode
 from bridge.translate.pipeline import Translator
 
 _BATCH = 1 << 16
@@ -28,7 +32,11 @@ def _value(value: Any) -> Any:
         return format(value, "f")
     if isinstance(value, datetime | date):
         return value.isoformat()
-    return repr(value)
+    if attrs.has(type(value)):
+        return model_json.to_json(value)
+    if isinstance(value, msgspec.Struct):
+        return loads(encode(value))
+    return str(value)
 
 
 class Losses:
@@ -70,7 +78,7 @@ def map_(kind: str, from_: str, to: str, partner: Path | None, losses: Path | No
         report = Losses(stack.enter_context(losses.open("wb")) if losses is not None else None)
         translator = Translator(source, target, settings, message=message)
         try:
-            _write(translator.run(source.codec.read(opened), report), target.codec, message)
+            _write(translator.run(source.codec.read(opened), report), target.codec, message, settings)
         except BadInput as why:
             _unusable(f"{input}: {why}")
         if translator.tally.read == 0:
@@ -88,7 +96,7 @@ def _open(name: str, stack: contextlib.ExitStack) -> IO[bytes]:
         raise
 
 
-def _write(records: Iterator[Any], codec: Any, message: bool) -> None:
+def _write(records: Iterator[Any], codec: Any, message: bool, settings: Settings) -> None:
     out = click.get_binary_stream("stdout")
     first = next(records, None)
     if first is None:
@@ -101,7 +109,7 @@ def _write(records: Iterator[Any], codec: Any, message: bool) -> None:
     if message and isinstance(codec, XmlCodec):
         pieces: Iterator[bytes] = codec.write(again(), message=True)
     elif message and codec.message is not None:
-        pieces = codec.message(again(), None)
+        pieces = codec.message(again(), settings)
     else:
         pieces = codec.write(again())
     waiting: list[bytes] = []

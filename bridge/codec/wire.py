@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 
-class Wire(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+class Wire(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A wire object. Absent, null and empty read the same: None."""
 
 

@@ -32,9 +32,10 @@ from bridge.mapping.loss import (
     TRUNCATED,
     Loss,
 )
-from bridge.mapping.rows import Row, Source, derived, from_partner, no_place, no_source, row
+from bridge.mapping.rows import ANYTHING, Row, Source, derived, from_partner, no_place, no_source, row
 
 __all__ = [
+    "ANYTHING",
     "DEFAULTED", "DROPPED", "KEEP_REST", "NARROWED", "REFUSED", "ROUNDED", "SAME", "TRUNCATED", "UTC_TIME", "WHOLE",
     "At", "Bound", "Context", "Converter", "Custom", "Digits", "Each", "Facts", "First", "Loss", "Mapping",
     "MappingError", "Memo", "Of", "One", "Parsed", "Row", "Scaled", "Settings", "Source", "Table", "UpTo",

@@ -132,7 +132,7 @@ class _Writer:
         conv = one.conv
         if len(values) > 1:
             made = self._converted(conv, f"({', '.join(values)},)", mine, theirs)
-            if one.using or len(mine) == 1:
+            if one.using or len(mine) == 1 or (self.out and conv.always):
                 return made
             anything = " or ".join(f"{v} is not None" for v in values)
             return f"{made} if {anything} else None"
@@ -201,7 +201,7 @@ class _Writer:
         some = f"{value} is not None" if field.type in (bool, int, Decimal) and not field.many else value
         if self.out and refuses(one):
             self.lines.append(
-                f"if {value} == {self._const(one.refuse_when)}: raise Refused({_plain(path)!r}, {because}, {value})"
+                f"if {self._const(one.refuse_when)} == {value}: raise Refused({_plain(path)!r}, {because}, {value})"
             )
         if self.out and has_reads_as(one):
             same = self._const(one.reads_as)
@@ -300,12 +300,7 @@ class _Writer:
         return f"v{self.count}"
 
     def _const(self, value: Any) -> str:
-        if (
-            value is None
-            or value is True
-            or value is False
-            or (value == () and isinstance(value, tuple) and not value)
-        ):
+        if value is None or value is True or value is False or (value == () and isinstance(value, tuple) and not value):
             return repr(value)
         name = f"k{len(self.scope)}"
         self.scope[name] = value

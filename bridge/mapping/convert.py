@@ -31,8 +31,8 @@ class Converter:
     """A named leaf. Subclasses say in ``note`` what they do, for ``evbridge explain`` and the matrix."""
 
     note = ""
-    inline = False
-    """Whether ``None`` in gives ``None`` out without a call (always so for one path on the giving side)."""
+    always = False
+    """Whether ``out`` is called even where none of its values is there (to fill in what is configured)."""
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         """Canonical value(s) to wire value(s)."""
@@ -91,9 +91,7 @@ class Parsed(Converter):
                 if self.pattern.fullmatch(spelled):
                     cx.lose(at.src[0], NARROWED, text, f"spelled {spelled} there")
                     return spelled
-            cx.lose(
-                at.src[0], DROPPED, text, f"not in the form that the other protocol allows for {self.note}"
-            )
+            cx.lose(at.src[0], DROPPED, text, f"not in the form that the other protocol allows for {self.note}")
             return None
         return text
 
@@ -164,9 +162,7 @@ class Digits(Converter):
 class Scaled(Converter):
     """A number in another unit: wire value times ``factor`` is the canonical one. ``whole`` writes integers."""
 
-    def __init__(
-        self, factor: Decimal, *, whole: bool = False, top: int | None = None, unit: str = ""
-    ) -> None:
+    def __init__(self, factor: Decimal, *, whole: bool = False, top: int | None = None, unit: str = "") -> None:
         self.factor = factor
         self.whole = whole
         self.top = top
@@ -210,9 +206,7 @@ class UpTo(Converter):
 class Custom(Converter):
     """A pair of functions with a name: the hand-written leaves. They obey the same laws as everything else."""
 
-    def __init__(
-        self, note: str, out: Callable[[Any, Context, At], Any], back: Callable[[Any, Context, At], Any]
-    ) -> None:
+    def __init__(self, note: str, out: Callable[[Any, Context, At], Any], back: Callable[[Any, Context, At], Any]) -> None:
         self.note = note
         self.out = out  # type: ignore[method-assign]
         self.back = back  # type: ignore[method-assign]
@@ -349,9 +343,7 @@ class Each(Converter):
 
     def with_item(self, item: Any) -> Each:
         """The same list with another item mapping."""
-        return Each(
-            item, WHOLE if self.whole else KEEP_REST, parent=self.parent, key=self.key, limit=self.limit
-        )
+        return Each(item, WHOLE if self.whole else KEEP_REST, parent=self.parent, key=self.key, limit=self.limit)
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         if self.parent:
@@ -424,9 +416,7 @@ class One(Converter):
             made = call(value, cx)
         except Refused as why:
             if self.whole:
-                raise Refused(
-                    f"{at.src[0]}.{why.path}" if why.path else at.src[0], why.because, why.value, why.key
-                ) from why
+                raise Refused(f"{at.src[0]}.{why.path}" if why.path else at.src[0], why.because, why.value, why.key) from why
             made = None
             del losses[before:]
             losses.append(Loss(why.path, REFUSED, why.value, why.because))

@@ -26,9 +26,7 @@ class Mapping:
     ``shared`` names a canonical part that several objects in a row have in common: its rows run once per part.
     """
 
-    def __init__(
-        self, canon: type, wire: type, rows: Iterable[Row], *, name: str = "", shared: str | None = None
-    ) -> None:
+    def __init__(self, canon: type, wire: type, rows: Iterable[Row], *, name: str = "", shared: str | None = None) -> None:
         self.canon = canon
         self.wire = wire
         self.rows = tuple(rows)
@@ -107,9 +105,7 @@ class Mapping:
         for r in self.rows:
             for path in r.using:
                 if path and not _exists(self.canon, path):
-                    raise MappingError(
-                        f"{self.name}: using {path!r}: {self.canon.__name__} has no such field"
-                    )
+                    raise MappingError(f"{self.name}: using {path!r}: {self.canon.__name__} has no such field")
 
     def __repr__(self) -> str:
         return f"<Mapping {self.name}: {self.canon.__name__} <-> {self.wire.__name__}, {len(self.rows)} rows>"
@@ -174,9 +170,7 @@ def _patched_row(one: Row, patches: Any) -> Row:
 
 def _values(table: Table, given: Any) -> dict[Any, Any]:
     canon = {str(c.name): c for c in (*table.exact_out, *table.narrow_out, *table.never)}
-    wire = {
-        str(w.value if hasattr(w, "value") else w): w for w in (*table.exact_back, *table.narrow_out.values())
-    }
+    wire = {str(w.value if hasattr(w, "value") else w): w for w in (*table.exact_back, *table.narrow_out.values())}
     patched = {}
     for name, value in given.items():
         if name not in canon or value not in wire:

@@ -13,6 +13,20 @@ from bridge.mapping.convert import SAME, Converter, Each
 _UNSET = object()
 
 
+class _Anything:
+    """Equal to every value that says something."""
+
+    def __eq__(self, other: object) -> bool:
+        return other is not None and other != ()
+
+    def __hash__(self) -> int:
+        return 0
+
+
+ANYTHING: Any = _Anything()
+"""For ``refuse_when``: any value at all."""
+
+
 @frozen
 class Source:
     """Where a value comes from that the giving side does not have."""

@@ -503,7 +503,7 @@ class AuthenticationDataRecord(Wire, kw_only=True):
 class ProductAvailabilityTimes(Wire, kw_only=True):
     """ProductAvailabilityTimes."""
 
-    Period: Period
+    Period: tuple[Period, ...]
     on: DayOfWeek
 
 
@@ -524,7 +524,7 @@ class PricingProductDataRecord(Wire, kw_only=True):
     PricePerReferenceUnit: Annotated[Decimal | None, MUST] = None
     MaximumProductChargingPower: Annotated[Decimal | None, MUST] = None
     IsValid24hours: Annotated[bool | None, MUST] = None
-    ProductAvailabilityTimes: Annotated[tuple[ProductAvailabilityTimes, ...] | None, MUST] = None
+    ProductAvailabilityTimes: tuple[ProductAvailabilityTimes, ...] | None = ()
     AdditionalReferences: tuple[AdditionalReferences, ...] | None = None
 
 

@@ -1,12 +1,13 @@
 """Pricing of charging sessions: CDRs and sessions from their periods, running sessions from meter samples.
 
-Knows the canonical model only. `price` and `price_session` compute, `check` compares a CDR's own figures with what
-was computed, `lint` looks at a tariff by itself, `explain` says where every amount comes from. ``docs/pricing.md``
-has the algorithm on one page and every point on which OCPI can be read in several ways.
+Knows the canonical model only. `price` and `price_session` compute, `check` compares a CDR's own figures with
+what was computed, `lint` looks at a tariff by itself, `explain` says where every amount comes from.
+``docs/pricing.md`` has the algorithm on one page and every point on which OCPI can be read in several ways.
 
 Amounts are exact decimals to the end; `Priced.rounded` rounds them once, by a named policy of the currency.
 """
 
+from bridge.tariff.check import check
 from bridge.tariff.clock import zone_named
 from bridge.tariff.engine import Priced, price
 from bridge.tariff.errors import Finding, NoTariffError, PricingError, Severity
@@ -36,6 +37,7 @@ __all__ = [
     "Severity",
     "Totals",
     "Unpriced",
+    "check",
     "choose",
     "price",
     "price_samples",

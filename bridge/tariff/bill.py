@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from bridge.model.tariff import Dimension, PriceLimit
+from bridge.model.tariff import PriceLimit
 from bridge.tariff.money import HOUR, ZERO, Exact, plus, times
 from bridge.tariff.plan import Rule
 from bridge.tariff.rules import Rules
@@ -20,6 +20,8 @@ Sum = tuple[Exact | None, Exact | None]
 """An amount before and after taxes, exact; None where it cannot be determined."""
 
 NOTHING: Sum = (ZERO, ZERO)
+_ONCE: Final = Decimal(1)
+_HOURS: Final = Decimal(HOUR)
 
 
 class Step(NamedTuple):
@@ -41,83 +43,83 @@ class Capped(NamedTuple):
     after: Exact
 
 
-class Part:
-    """One dimension's share: amounts (``per`` 1 or 3600 times the money) and the volume that is billed."""
+class Share:
+    """One dimension's volumes by rule, what decides its step, and what they cost.
 
-    __slots__ = ("active", "cost", "per", "volume")
+    ``total`` is what is priced and ``free`` what no component prices, before steps; ``since`` is what the last
+    tariff prices, ``last`` the last rule that priced anything and ``where`` its period. ``volume`` is what is billed;
+    ``excl`` and ``incl`` are ``per`` (1 or 3600) times the money.
+    """
 
-    def __init__(self, per: int) -> None:
+    __slots__ = ("active", "by_rule", "excl", "free", "incl", "last", "per", "since", "total", "volume", "where")
+
+    def __init__(self, per: int, entries: list[Entry], written: bool) -> None:
+        by_rule: dict[Rule, Decimal] = {}
+        total = free = since = ZERO
+        last: Rule | None = None
+        where = 0
+        for period, rule, taken, as_written in entries:
+            volume = as_written if written else taken
+            if rule is None:
+                free += volume
+                continue
+            by_rule[rule] = by_rule[rule] + volume if rule in by_rule else volume
+            if volume:
+                total += volume
+                since = since + volume if last is None or last.tariff is rule.tariff else volume
+                last, where = rule, period
         self.per = per
-        self.active = False
-        self.cost: Sum = NOTHING
-        self.volume = ZERO
+        self.by_rule = by_rule
+        self.active = bool(by_rule)
+        self.total = self.volume = total
+        self.free = free
+        self.since = since
+        self.last = last
+        self.where = where
+        self.excl: Exact | None = ZERO
+        self.incl: Exact | None = ZERO
+
+    def add(self, rule: Rule, volume: Decimal) -> None:
+        """Add a volume at a rule's price. What cannot be determined stays so."""
+        excl, incl = rule.excl, rule.incl
+        if self.excl is not None:
+            self.excl = None if excl is None else plus(self.excl, times(excl, volume))
+        if self.incl is not None:
+            self.incl = None if incl is None else plus(self.incl, times(incl, volume))
+
+    def weigh(self) -> None:
+        """Add up the cost of the volumes."""
+        for rule, volume in self.by_rule.items():
+            if volume:
+                self.add(rule, volume)
 
 
 class Bill:
     """A session's cost under one reading. ``total`` is 3600 times the money, None if nothing was priced."""
 
-    __slots__ = ("capped", "energy", "fixed", "fixed_rules", "parking", "reserved", "steps", "time", "total")
+    __slots__ = ("capped", "energy", "fees", "fixed", "parking", "reserved", "steps", "time", "total")
 
-    def __init__(self) -> None:
-        self.fixed = Part(1)
-        self.energy = Part(1)
-        self.time = Part(HOUR)
-        self.parking = Part(HOUR)
-        self.reserved = Part(HOUR)
-        self.fixed_rules: list[tuple[int, Rule]] = []
+    def __init__(self, found: Selected, written: bool) -> None:
+        self.fixed = Share(1, [], False)
+        self.energy = Share(1, found.energy, False)
+        self.time = Share(HOUR, found.time, written)
+        self.parking = Share(HOUR, found.parking, written)
+        self.reserved = Share(HOUR, found.reserved, written)
+        self.fees: list[tuple[int, Rule]] = []
         self.steps: list[Step] = []
         self.capped: list[Capped] = []
         self.total: Sum | None = None
 
 
-class _Volumes:
-    """One dimension's volumes by rule, and what decides its step."""
-
-    __slots__ = ("by_rule", "free", "last", "since", "total")
-
-    def __init__(self, entries: list[Entry], written: bool) -> None:
-        self.by_rule: dict[Rule, Decimal] = {}
-        self.total = ZERO  # of what is priced
-        self.free = ZERO  # of what no component prices
-        self.last: tuple[int, Rule] | None = None
-        self.since = ZERO  # of what the last tariff prices
-        by_rule = self.by_rule
-        for period, rule, taken, as_written in entries:
-            volume = as_written if written else taken
-            if rule is None:
-                self.free += volume
-                continue
-            by_rule[rule] = by_rule.get(rule, ZERO) + volume
-            if volume:
-                self.total += volume
-                if self.last is None or self.last[1].tariff is rule.tariff:
-                    self.since += volume
-                else:
-                    self.since = volume
-                self.last = (period, rule)
-
-
 def bill(found: Selected, rules: Rules) -> Bill:
     """Add up what was selected. Raises decimal.Inexact if figures are too far apart to be added exactly."""
-    result = Bill()
-    written = rules.hours == "volumes"
-    energy = _Volumes(found.energy, written)
-    time = _Volumes(found.time, written)
-    parking = _Volumes(found.parking, written)
-    reserved = _Volumes(found.reserved, written)
-    _round_up("ENERGY", energy, energy.total, found, rules, result)
-    _time_steps(time, parking, reserved, found, rules, result)
+    result = Bill(found, rules.hours == "volumes")
+    _round_up("ENERGY", result.energy, result.energy.total, found, rules, result)
+    _time_steps(found, rules, result)
+    for share in (result.energy, result.time, result.parking, result.reserved):
+        if share.active:
+            share.weigh()
     _fixed(found, rules, result)
-    for part, volumes in (
-        (result.energy, energy),
-        (result.time, time),
-        (result.parking, parking),
-        (result.reserved, reserved),
-    ):
-        if volumes.by_rule:
-            part.active = True
-            part.cost = _weighed(part.cost, volumes.by_rule)
-            part.volume = sum(volumes.by_rule.values(), ZERO)
     _total(found, rules, result)
     return result
 
@@ -128,104 +130,80 @@ def _fixed(found: Selected, rules: Rules, result: Bill) -> None:
         found.doubts.add("fees")
         if rules.fees == "first":
             fees = fees[:1]
-    result.fixed_rules = fees
-    if fees:
+    result.fees = fees
+    for _, rule in fees:
         result.fixed.active = True
-        for _, rule in fees:
-            result.fixed.cost = _more(result.fixed.cost, (rule.excl, rule.incl), Decimal(1))
-            result.fixed.volume += 1
+        result.fixed.add(rule, _ONCE)
     for _, rule in found.reserved_flats:
         result.reserved.active = True
-        result.reserved.cost = _more(result.reserved.cost, (rule.excl, rule.incl), Decimal(HOUR))
+        result.reserved.add(rule, _HOURS)
 
 
-def _weighed(cost: Sum, by_rule: dict[Rule, Decimal]) -> Sum:
-    for rule, volume in by_rule.items():
-        if volume:
-            cost = _more(cost, (rule.excl, rule.incl), volume)
-    return cost
-
-
-def _more(cost: Sum, units: Sum, volume: Decimal) -> Sum:
-    excl, incl = cost
-    if excl is not None:
-        excl = None if units[0] is None else plus(excl, times(units[0], volume))
-    if incl is not None:
-        incl = None if units[1] is None else plus(incl, times(units[1], volume))
-    return excl, incl
-
-
-def _time_steps(
-    time: _Volumes, parking: _Volumes, reserved: _Volumes, found: Selected, rules: Rules, result: Bill
-) -> None:
-    """One step for charging and parking together (OCPI 2.2.1, mod_cdrs "step_size"); reservations have their
-    own.
-    """
+def _time_steps(found: Selected, rules: Rules, result: Bill) -> None:
+    """One step for charging and parking together (OCPI 2.2.1, mod_cdrs "step_size"), and one for reservations."""
+    time, parking, reserved = result.time, result.parking, result.reserved
     rounded, name = (parking, "PARKING_TIME") if parking.last else (time, "TIME")
-    if parking.last and time.last and time.last[0] >= parking.last[0]:
+    if parking.last and time.last and time.where >= parking.where:
         found.doubts.add("parking_step")
         if rules.parking_step == "last":
             rounded, name = time, "TIME"
-    if reserved.last is None or rules.reservation_step == "own":
-        _round_up(name, rounded, rounded.total, found, rules, result)
-        _round_up("RESERVATION_TIME", reserved, reserved.total, found, rules, result)
-    elif rounded.last is None:
-        _round_up("RESERVATION_TIME", reserved, reserved.total, found, rules, result)
-    else:
+    if rules.reservation_step == "shared" and reserved.last is not None and rounded.last is not None:
         # One step for all three: what was reserved counts towards it, the last period takes what is added.
         _round_up(name, rounded, rounded.total + reserved.total, found, rules, result)
+        return
+    _round_up(name, rounded, rounded.total, found, rules, result)
+    if reserved.last is not None:
+        _round_up("RESERVATION_TIME", reserved, reserved.total, found, rules, result)
 
 
-def _round_up(
-    name: str, volumes: _Volumes, total: Decimal, found: Selected, rules: Rules, result: Bill
-) -> None:
+def _round_up(name: str, share: Share, total: Decimal, found: Selected, rules: Rules, result: Bill) -> None:
     """Bring a total to a whole number of the last component's steps, at that component's price."""
-    if volumes.last is None or total <= 0:
+    rule = share.last
+    if rule is None or not rule.step or total <= 0:
         return
-    period, rule = volumes.last
-    step = rule.step.scaleb(-3) if rule.item.dimension is Dimension.ENERGY else rule.step
-    if not step:
-        return
-    if volumes.free:
+    step = rule.step
+    if share.free:
         found.doubts.add("uncovered")
         if rules.uncovered == "counted":
-            total += volumes.free
-    if volumes.since != volumes.total and rules.switch_step == "last-tariff":
-        total = volumes.since
+            total += share.free
+    if share.since != share.total and rules.switch_step == "last-tariff":
+        total = share.since
     over = total % step
     if over or rules.step_count == "exceeded":
         added = step - over
-        volumes.by_rule[rule] += added
-        result.steps.append(Step(name, period, rule, total, added))
+        share.by_rule[rule] += added
+        share.volume += added
+        result.steps.append(Step(name, share.where, rule, total, added))
 
 
 def _total(found: Selected, rules: Rules, result: Bill) -> None:
-    parts = (result.fixed, result.energy, result.time, result.parking, result.reserved)
-    cost = NOTHING
-    for part in parts:
-        if part.active and part is not result.reserved:
-            cost = _joined(cost, part.cost, HOUR // part.per)
-    reserved = result.reserved.cost
-    if rules.limit_scope == "all":
-        cost = _joined(cost, reserved, 1)
-    active = any(part.active for part in parts)
+    cost, reserved = NOTHING, result.reserved
+    active = reserved.active
+    for share in (result.fixed, result.energy, result.time, result.parking):
+        if share.active:
+            cost = _joined(cost, share)
+            active = True
+    whole = rules.limit_scope == "all"
+    if reserved.active and whole:
+        cost = _joined(cost, reserved)
     limits = _limits(found)
-    if found.expired and rules.limit_scope != "all":
-        limits = None  # without its reservation there is no session that a limit could hold for
-    if limits is not None and (active or limits[0] is not None):
+    # Without its reservation there is no session that a limit could hold for.
+    if limits is not None and (whole or not found.expired) and (active or limits[0] is not None):
         cost = _limited(cost, *limits, found, rules, result)
         active = True
-    if rules.limit_scope != "all":
-        cost = _joined(cost, reserved, 1)
+    if reserved.active and not whole:
+        cost = _joined(cost, reserved)
     result.total = cost if active else None
 
 
-def _joined(left: Sum, right: Sum, scale: int) -> Sum:
-    excl, incl = left
-    factor = Decimal(scale)
-    excl = None if excl is None or right[0] is None else plus(excl, times(right[0], factor))
-    incl = None if incl is None or right[1] is None else plus(incl, times(right[1], factor))
-    return excl, incl
+def _joined(cost: Sum, share: Share) -> Sum:
+    before, after = cost
+    scale = HOUR // share.per
+    if before is not None:
+        before = None if share.excl is None else plus(before, share.excl * scale)
+    if after is not None:
+        after = None if share.incl is None else plus(after, share.incl * scale)
+    return before, after
 
 
 def _limits(found: Selected) -> tuple[PriceLimit | None, PriceLimit | None] | None:

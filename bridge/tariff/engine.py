@@ -16,26 +16,38 @@ from bridge.model.tariff import Tariff
 from bridge.tariff.bill import Bill, bill
 from bridge.tariff.errors import Finding, PricingError
 from bridge.tariff.lines import Line, Unpriced, cdr_line, lines_of, unpriced_of
+from bridge.tariff.measure import Case
 from bridge.tariff.money import EXACT, Rounding, decimal, rounding
 from bridge.tariff.readings import Reading, readings_of
 from bridge.tariff.rules import DEFAULT, Rules
-from bridge.tariff.select import Case, Selected, select
+from bridge.tariff.select import Selected, select
 from bridge.tariff.totals import Totals, totals_of
 
 
 @frozen
 class Priced:
-    """A priced session. ``tariffs`` are those used, ``findings`` what kept parts of it from being priced."""
+    """A priced session. ``tariffs`` are those used, ``findings`` what kept parts of it from being priced.
+
+    ``totals`` are there at once; readings, lines and what was not priced are computed when they are looked at.
+    """
 
     currency: str
     totals: Totals
-    readings: tuple[Reading, ...]
     findings: tuple[Finding, ...]
     tariffs: tuple[Tariff, ...]
     rules: Rules
     zone: ZoneInfo
+    given: Sequence[Tariff] = field(repr=False, eq=False)
     selected: Selected = field(repr=False, eq=False)
     bill: Bill = field(repr=False, eq=False)
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """What other readings of the specification give, where they change the rounded total."""
+        if not self.selected.doubts:
+            return ()
+        with localcontext(EXACT):
+            return readings_of(self.selected, self.bill, self.given, self.rules, self.currency)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -77,13 +89,10 @@ def price(record: Cdr | Session, tariffs: Sequence[Tariff], zone: ZoneInfo, rule
             made = bill(found, rules)
             totals = totals_of(made, decimal)
             currency = next(p.tariff.currency for p in found.plans if p is not None)
-            readings = readings_of(found, made, tariffs, rules, currency) if found.doubts else ()
         except (DecimalException, OverflowError):
             raise PricingError("periods", "the figures are too large or too fine to be added up") from None
     used = {id(p.tariff): p.tariff for p in found.plans if p is not None}
-    return Priced(
-        currency, totals, readings, tuple(found.findings), tuple(used.values()), rules, zone, found, made
-    )
+    return Priced(currency, totals, tuple(found.findings), tuple(used.values()), rules, zone, tariffs, found, made)
 
 
 def case_of(record: Cdr | Session) -> Case:

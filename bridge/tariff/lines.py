@@ -81,7 +81,7 @@ def lines_of(found: Selected, made: Bill, rules: Rules) -> tuple[Line, ...]:
     added = {(step.dimension, step.period): step.added for step in made.steps}
     lines = []
     with localcontext(EXACT):
-        for name, fees in (("FLAT", made.fixed_rules), ("RESERVATION", found.reserved_flats)):
+        for name, fees in (("FLAT", made.fees), ("RESERVATION", found.reserved_flats)):
             lines += [_line(found, name, 1, period, rule, Decimal(1), ZERO) for period, rule in fees]
         for name, per, entries in _groups(found):
             for period, rule, taken, written in entries:
@@ -93,9 +93,7 @@ def lines_of(found: Selected, made: Bill, rules: Rules) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: (line.period, order.get(line.dimension, 9))))
 
 
-def _line(
-    found: Selected, name: str, per: int, period: int, rule: Rule, volume: Decimal, more: Decimal
-) -> Line:
+def _line(found: Selected, name: str, per: int, period: int, rule: Rule, volume: Decimal, more: Decimal) -> Line:
     billed = volume + more
     periods = found.case.periods
     last = period + 1 == len(periods)

@@ -215,9 +215,7 @@ class RunningSession:
                 at = turn
                 break
         self._until = at or horizon
-        self._ahead = next(
-            (x for x in kwhs[self._key[0] :] if self._choose(now._replace(kwh=x)) != chosen), None
-        )
+        self._ahead = next((x for x in kwhs[self._key[0] :] if self._choose(now._replace(kwh=x)) != chosen), None)
         self._by_time = Outlook(at, "time" if at else "", self._ahead)
 
     def _choose(self, state: _State) -> Chosen:
@@ -327,9 +325,7 @@ class RunningSession:
         start = self._reserved_from or self._start
         end = self._last.at
         session = Session(start=start, end=end, status=SessionStatus.COMPLETED, periods=periods)
-        return PricedSession(
-            start, end, self._last.kwh, periods, price(session, self._tariffs, self._zone, self._rules)
-        )
+        return PricedSession(start, end, self._last.kwh, periods, price(session, self._tariffs, self._zone, self._rules))
 
 
 def _bucket(limits: tuple[Decimal, ...], value: Decimal | None) -> int:
@@ -398,9 +394,7 @@ def price_session(
     return running.priced()
 
 
-def price_samples(
-    samples: Iterable[Sample], tariffs: Sequence[Tariff], zone: ZoneInfo, rules: Rules = DEFAULT
-) -> Priced:
+def price_samples(samples: Iterable[Sample], tariffs: Sequence[Tariff], zone: ZoneInfo, rules: Rules = DEFAULT) -> Priced:
     """The cost of a session from its meter samples: `price_session` without the periods."""
     return price_session(samples, tariffs, zone, rules).priced
 

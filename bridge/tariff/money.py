@@ -17,6 +17,7 @@ from decimal import (
     Overflow,
 )
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -25,9 +26,7 @@ from bridge.model.tables import CURRENCY_DIGITS
 
 Exact = Decimal | Fraction
 
-EXACT: Final = Context(
-    prec=400, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow]
-)
+EXACT: Final = Context(prec=400, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 """Entered once per calculation. 400 digits hold any sum of sane figures; past that Inexact is raised."""
 
 PLACES: Final = 12
@@ -38,6 +37,8 @@ HOUR: Final = 3600
 ZERO: Final = Decimal(0)
 
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation, DivisionByZero])
+_LOOSE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero])
+_GRAIN: Final = Decimal(1).scaleb(-PLACES)
 _PRACTICE: Final = {"HUF": 0}
 """Where billing uses other digits than ISO 4217 lists: the fillér is out of use."""
 
@@ -70,11 +71,15 @@ def quotient(value: Exact, divisor: int) -> Exact:
 
 def decimal(value: Exact, per: int = 1) -> Decimal:
     """``value / per`` as a Decimal without trailing zeros: exact if it has a finite form, else at `PLACES`."""
-    result = quotient(value, per)
-    if isinstance(result, Fraction):
-        result = _finite(result)
+    if type(value) is Decimal:
+        if per != 1:
+            result = _LOOSE.divide(value, per)
+            # No tie can be near the rest: a fraction that does not end is further from one than 60 digits hide.
+            value = result if EXACT.multiply(result, per) == value else _LOOSE.quantize(result, _GRAIN)
+    else:
+        value = _finite(Fraction(value) / per)
     # Adding a zero of exponent 0 writes out what normalising made of whole tens (5E+1).
-    return EXACT.add(EXACT.normalize(result), ZERO)
+    return EXACT.add(EXACT.normalize(value), ZERO)
 
 
 def _finite(value: Fraction) -> Decimal:
@@ -109,14 +114,15 @@ class Rounding:
     def apply(self, value: Exact, per: int = 1) -> Decimal:
         """``value / per`` rounded, from its exact value, so that nothing is rounded twice."""
         if type(value) is Decimal:
-            top = EXACT.fma(EXACT.abs(value), Decimal(2 * 10**self.digits), Decimal(per))
-            whole = EXACT.divide_int(top, Decimal(2 * per)).scaleb(-self.digits, EXACT)
+            top = EXACT.fma(EXACT.abs(value), 2 * 10**self.digits, per)
+            whole = EXACT.divide_int(top, 2 * per).scaleb(-self.digits, EXACT)
         else:
             scaled = abs(Fraction(value)) / per * 10**self.digits
             whole = Decimal(int(scaled + Fraction(1, 2))).scaleb(-self.digits, EXACT)
         return -whole if value < 0 and whole else whole
 
 
+@lru_cache(maxsize=256)
 def rounding(currency: str) -> Rounding:
     """The policy of a currency: "half-up to the minor unit", its digits by ISO 4217 (2 if the code is
     unknown).

@@ -102,7 +102,7 @@ class Rule:
         self.item = item
         self.restrictions = tariff.elements[element].restrictions
         self.checks = checks
-        self.step = item.step
+        self.step = item.step.scaleb(-3) if item.dimension is Dimension.ENERGY else item.step
         self.excl, self.incl = _units(item, tariff.tax_included, rules)
 
     def holds(self, facts: Facts) -> bool:
@@ -135,6 +135,7 @@ class Plan:
         "flat",
         "instants",
         "kwhs",
+        "measures",
         "minutes",
         "parking",
         "powers",
@@ -157,6 +158,7 @@ class Plan:
         self.expiry_flat = groups.get((Dimension.FLAT, ReservationKind.RESERVATION_EXPIRES), ())
         used = [e.restrictions for e in tariff.elements if e.restrictions is not None]
         self._turning(used)
+        self.measures = bool(self.currents or self.powers)
         self.doubts = frozenset(self._doubts(used, rules))
 
     def _doubts(self, used: list[Restrictions], rules: Rules) -> Iterable[str]:
@@ -165,7 +167,7 @@ class Plan:
             yield "midnight"
         if any(r.days and _wraps(r) for r in used):
             yield "night_days"
-        if self.currents or self.powers:
+        if self.measures:
             yield "ranges"
         if any(_lasting(rule.restrictions) for rule in self.parking):
             yield "parking_duration"
@@ -176,9 +178,7 @@ class Plan:
         self.kwhs = _values(r.min_kwh for r in used) + _values(r.max_kwh for r in used)
         self.currents = _values(r.min_current for r in used) + _values(r.max_current for r in used)
         self.powers = _values(r.min_power for r in used) + _values(r.max_power for r in used)
-        self.kwhs, self.currents, self.powers = (
-            tuple(sorted(set(values))) for values in (self.kwhs, self.currents, self.powers)
-        )
+        self.kwhs, self.currents, self.powers = (tuple(sorted(set(values))) for values in (self.kwhs, self.currents, self.powers))
         limits = {d for r in used for d in (r.min_duration, r.max_duration) if d is not None}
         self.durations = tuple(sorted(limits))
         self.instants = tuple(sorted({t for r in used for t in (r.start, r.end) if t is not None}))
@@ -252,9 +252,7 @@ def _whole(tariff: Tariff, group: list[Rule], rules: Rules) -> tuple[Rule, ...]:
     return tuple(_behind(rule, _before(tariff, rule.element, reservation, rules), rules) for rule in group)
 
 
-def _before(
-    tariff: Tariff, element: int, kind: ReservationKind | None, rules: Rules
-) -> list[tuple[Check, ...]]:
+def _before(tariff: Tariff, element: int, kind: ReservationKind | None, rules: Rules) -> list[tuple[Check, ...]]:
     def of_kind(e: TariffElement) -> bool:
         return (e.restrictions.reservation if e.restrictions else None) is kind
 
@@ -282,9 +280,7 @@ def _sane(item: PriceComponent, path: str) -> None:
         raise PricingError(f"{path}.vat", f"{item.vat} is no VAT percentage")
 
 
-def _units(
-    item: PriceComponent, included: TaxIncluded | None, rules: Rules
-) -> tuple[Exact | None, Exact | None]:
+def _units(item: PriceComponent, included: TaxIncluded | None, rules: Rules) -> tuple[Exact | None, Exact | None]:
     """Price per unit before and after taxes (OCPI 2.3.0, TaxIncluded; before it prices are without VAT)."""
     price, vat = item.price, item.vat
     if not price or included is TaxIncluded.NOT_APPLICABLE:
@@ -337,10 +333,7 @@ def _clock_checks(r: Restrictions, rules: Rules) -> Iterable[Check]:
         if end < begin:
             if days and rules.night_days == "start-day":
                 yield (
-                    lambda f: (
-                        (f.minute >= begin and f.weekday in days)
-                        or (f.minute < end and (f.weekday - 2) % 7 + 1 in days)
-                    )
+                    lambda f: (f.minute >= begin and f.weekday in days) or (f.minute < end and (f.weekday - 2) % 7 + 1 in days)
                 )
                 return
             yield lambda f: f.minute >= begin or f.minute < end
@@ -390,9 +383,7 @@ def _amount_checks(r: Restrictions) -> Iterable[Check]:
         yield lambda f: f.elapsed < most
 
 
-def _range_checks(
-    what: str, low: Decimal | None, high: Decimal | None, crossed: bool, holds: bool
-) -> Iterable[Check]:
+def _range_checks(what: str, low: Decimal | None, high: Decimal | None, crossed: bool, holds: bool) -> Iterable[Check]:
     lowest, highest = f"min_{what}", f"max_{what}"
     if low is not None:
         yield _at_least(highest if crossed else lowest, low, holds)

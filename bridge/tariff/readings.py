@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from decimal import Decimal
+from functools import cached_property, lru_cache
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from bridge.model.tariff import Tariff
 from bridge.tariff.bill import Bill, Sum, bill
 from bridge.tariff.errors import PricingError
 from bridge.tariff.money import HOUR, Rounding, decimal, rounding
 from bridge.tariff.rules import Rules
-from bridge.tariff.select import Selected, select
+from bridge.tariff.select import Selected, reparked, select
 from bridge.tariff.totals import Totals, totals_of
 
 
@@ -21,15 +22,20 @@ from bridge.tariff.totals import Totals, totals_of
 class Reading:
     """What another reading of the specification gives, where it changes the rounded total.
 
-    ``point`` is the field of `Rules` that was changed, ``value`` its value here; ``assumes`` says what this
-    reading takes for granted and ``chosen`` what ours does.
+    ``point`` is the field of `Rules` that was changed, ``value`` its value here; ``assumes`` says what this reading
+    takes for granted and ``chosen`` what ours does.
     """
 
     point: str
     value: str
     assumes: str
     chosen: str
-    totals: Totals
+    bill: Bill = field(repr=False, eq=False)
+
+    @cached_property
+    def totals(self) -> Totals:
+        """The amounts under this reading."""
+        return totals_of(self.bill, decimal)
 
 
 _SELECTING: Final = frozenset(
@@ -121,40 +127,34 @@ def _otherwise(rules: Rules, point: str, value: str) -> Rules:
     return evolve(rules, **changes)  # type: ignore[arg-type]  # the values come from POINTS
 
 
-def readings_of(
-    found: Selected, made: Bill, tariffs: Sequence[Tariff], rules: Rules, currency: str
-) -> tuple[Reading, ...]:
+def readings_of(found: Selected, made: Bill, tariffs: Sequence[Tariff], rules: Rules, currency: str) -> tuple[Reading, ...]:
     """Price the other values of the points that were met; keep those that change the rounded total."""
     readings = []
     policy = rounding(currency)
-    for point in POINTS:
+    ours = _rounded(made.total, policy)
+    for point, values in POINTS.items():
         if point not in found.doubts:
             continue
         chosen = getattr(rules, point)
-        for value, assumes in POINTS[point].items():
+        for value, assumes in values.items():
             if value == chosen:
                 continue
             other = _otherwise(rules, point, value)
             try:
-                again = select(found.case, tariffs, found.zone, other) if point in _SELECTING else found
-                result = bill(again, other)
+                result = bill(_selected(found, point, tariffs, other), other)
             except PricingError:
                 continue  # under that reading there is no price at all
-            if _differ(made.total, result.total, policy):
-                readings.append(
-                    Reading(point, value, assumes, POINTS[point][chosen], totals_of(result, decimal))
-                )
+            if result.total != made.total and _rounded(result.total, policy) != ours:
+                readings.append(Reading(point, value, assumes, values[chosen], result))
     return tuple(readings)
 
 
-def _differ(left: Sum | None, right: Sum | None, policy: Rounding) -> bool:
-    if left == right:
-        return False
-    if left is None or right is None:
-        return True
-    for one, other in zip(left, right, strict=True):
-        if (one is None) != (other is None):
-            return True
-        if one is not None and other is not None and policy.apply(one, HOUR) != policy.apply(other, HOUR):
-            return True
-    return False
+def _selected(found: Selected, point: str, tariffs: Sequence[Tariff], other: Rules) -> Selected:
+    """What is selected under other rules; no more is looked up again than the point can change."""
+    if point == "parking_duration" and other.parking_duration == "parking":
+        return reparked(found, other)
+    return select(found.case, tariffs, found.zone, other, found) if point in _SELECTING else found
+
+
+def _rounded(total: Sum | None, policy: Rounding) -> tuple[Decimal | None, ...] | None:
+    return None if total is None else tuple(None if x is None else policy.apply(x, HOUR) for x in total)

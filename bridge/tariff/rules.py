@@ -30,7 +30,7 @@ AbsentVat = Literal["none-due", "unknown"]
 StepCount = Literal["reached", "exceeded"]
 
 
-@frozen
+@frozen(cache_hash=True)
 class Rules:
     """One choice for each point of doubt. Values are immutable and comparable; change them with
     ``attrs.evolve``.

@@ -8,7 +8,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from bridge.model.common import Price
-from bridge.tariff.bill import Bill, Part, Sum
+from bridge.tariff.bill import Bill, Share
 from bridge.tariff.money import HOUR, ZERO, Exact, decimal
 
 Finish = Callable[[Exact, int], Decimal]
@@ -44,12 +44,11 @@ class Totals:
 def totals_of(made: Bill, finish: Finish) -> Totals:
     """The amounts of a bill, each finished (written out, or rounded) once."""
 
-    def amount(cost: Sum, per: int) -> Price:
-        excl, incl = cost
+    def amount(excl: Exact | None, incl: Exact | None, per: int) -> Price:
         return Price(None if excl is None else finish(excl, per), None if incl is None else finish(incl, per))
 
-    def part(p: Part) -> Price | None:
-        return amount(p.cost, p.per) if p.active else None
+    def part(share: Share) -> Price | None:
+        return amount(share.excl, share.incl, share.per) if share.active else None
 
     billed = Billed(
         decimal(made.energy.volume),
@@ -57,7 +56,7 @@ def totals_of(made: Bill, finish: Finish) -> Totals:
         decimal(made.parking.volume, HOUR),
         decimal(made.reserved.volume, HOUR),
     )
-    total = None if made.total is None else amount(made.total, HOUR)
+    total = None if made.total is None else amount(*made.total, HOUR)
     return Totals(
         total,
         part(made.energy),

@@ -13,6 +13,7 @@ from bridge.errors import Refused
 from bridge.mapping.context import Context, Facts, Settings
 from bridge.mapping.loss import DEFAULTED, DROPPED, REFUSED, Loss
 from bridge.mapping.registry import LOCATION, UNIT, Entry
+from bridge.mapping.shape import twin
 from bridge.model.common import Extra
 from bridge.model.location import Location, Unit
 from bridge.translate.files import Unread, encode
@@ -32,6 +33,58 @@ Report = Callable[[str, Loss], None]
 """Called with an object's identifier and a loss."""
 
 
+_made: Callable[[type[Loss], tuple[Any, ...]], Loss] = tuple.__new__
+"""Makes a loss without the checks of its constructor."""
+
+_unit: Callable[[Any, Any], Unit] = twin(Unit)
+
+
+class _Paths(dict[str, str]):
+    """Canonical paths in the source's field names, remembered. ``evse`` is where the source keeps a unit's EVSE."""
+
+    def __init__(self, translate: Callable[[str], str], evse: str = "evse") -> None:
+        super().__init__()
+        self.translate = translate
+        self.evse = evse
+
+    def __missing__(self, path: str) -> str:
+        if len(self) > _REMEMBERED:
+            self.clear()
+        within = path.startswith("evse") and path[4:5] in ("", ".", "[")
+        told = self[path] = self.translate(self.evse + path[4:] if within else path)
+        return told
+
+
+_REMEMBERED = 4096
+
+
+@define
+class _Single:
+    """The one record that an object comes from."""
+
+    ident: str
+    told: _Paths
+
+    def __call__(self, path: str, kind: str) -> list[tuple[str, str]]:
+        """Whose loss it is, and its path in the record's field names."""
+        return [(self.ident, path if kind == DEFAULTED else self.told[path])]
+
+
+@define
+class _Group:
+    """The records that a location comes from: one per EVSE."""
+
+    idents: list[str]
+    told: _Paths
+
+    def __call__(self, path: str, kind: str) -> list[tuple[str, str]]:
+        """Whose loss it is (of the place: everybody's), and its path in the record's field names."""
+        match = _EVSES.match(path)
+        if match is None:
+            return [(ident, path if kind == DEFAULTED else self.told[path]) for ident in self.idents]
+        return [(self.idents[int(match[1])], path if kind == DEFAULTED else self.told[f"evse{match[2]}"])]
+
+
 @define
 class Translator:
     """Translates records of ``source`` to records of ``target``."""
@@ -46,6 +99,7 @@ class Translator:
     _lower: Any = field(init=False)
     _in: Context = field(init=False)
     _out: Context = field(init=False)
+    _told: _Paths = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         mapping = self.target.message_mapping if self.message and self.target.message_mapping else self.target.mapping
@@ -53,6 +107,7 @@ class Translator:
         self._lower = mapping.bind(self.settings, self.target.format).mapping.compiled_out()
         self._in = Context(self.settings, self.facts)
         self._out = Context(self.settings, self.facts)
+        self._told = _Paths(self.source.mapping.to_wire_path)
 
     def run(self, records: Iterable[Read[Any] | Unread], report: Report) -> Iterator[Any]:
         """The translated wire records, one by one; losses and refusals go to ``report``."""
@@ -63,7 +118,7 @@ class Translator:
             yield from self._split(lifted, report)
         else:
             for obj, ident in lifted:
-                wire = self._lowered(obj, ident, report, lambda path, _: [(ident, path)])
+                wire = self._lowered(obj, report, _Single(ident, self._told))
                 if wire is not None:
                     yield wire
 
@@ -86,8 +141,9 @@ class Translator:
                 cx.take()
                 self._refuse(ident, Loss(why.path, REFUSED, why.value, why.because), report)
                 continue
-            for loss in cx.take():
-                report(ident, loss)
+            if cx.losses:
+                for loss in cx.take():
+                    report(ident, loss)
             yield (with_extra(obj, self.source.family, record.unknown) if record.unknown else obj), ident
 
     # --- places
@@ -98,49 +154,36 @@ class Translator:
             idents = [ident for _, ident in members]
             location, conflicts = merged(units)
             for i, path, value in conflicts:
-                report(idents[i], Loss(self._back(path), DROPPED, value, "differs from the first record of the same place"))
-
-            def owners(path: str, kind: str, idents: list[str] = idents) -> list[tuple[str, str]]:
-                match = _EVSES.match(path)
-                if match is None:
-                    return [(ident, path) for ident in idents]
-                ident = idents[int(match[1])]
-                return [(ident, path if kind == DEFAULTED else f"evse{match[2]}")]
-
-            wire = self._lowered(location, idents[0], report, owners, of=len(units))
+                report(idents[i], Loss(self._told[path], DROPPED, value, "differs from the first record of the same place"))
+            wire = self._lowered(location, report, _Group(idents, self._told), of=len(units))
             if wire is not None:
                 yield wire
 
     def _split(self, lifted: Iterator[tuple[Any, str]], report: Report) -> Iterator[Any]:
+        told: list[_Paths] = []
         for location, ident in lifted:
             if not location.evses:
                 self._refuse(ident, Loss("evses", REFUSED, None, "a location without EVSEs has no record there"), report)
             for i, evse in enumerate(location.evses):
-
-                def owner(path: str, kind: str, i: int = i, ident: str = ident) -> list[tuple[str, str]]:
-                    if kind != DEFAULTED and path.startswith("evse") and path[4:5] in ("", ".", "["):
-                        path = f"evses[{i}]{path[4:]}"
-                    return [(ident, path)]
-
-                wire = self._lowered(Unit(location.place, evse), ident, report, owner)
+                if i == len(told):
+                    told.append(_Paths(self.source.mapping.to_wire_path, f"evses[{i}]"))
+                wire = self._lowered(_unit(location.place, evse), report, _Single(ident, told[i]))
                 if wire is not None:
                     yield wire
 
     # --- lowering
 
-    def _lowered(self, obj: Any, ident: str, report: Report, owners: Callable[[str, str], list[tuple[str, str]]],
-                 of: int = 1) -> Any:  # fmt: skip
+    def _lowered(self, obj: Any, report: Report, owners: _Single | _Group, of: int = 1) -> Any:
         cx = self._out
         try:
             wire = self._lower(obj, cx)
         except Refused as why:
             cx.take()
             for owner, path in owners(why.path, REFUSED):
-                self._refuse(owner, Loss(self._back(path), REFUSED, why.value, why.because), report)
+                self._refuse(owner, Loss(path, REFUSED, why.value, why.because), report)
             return None
-        losses = cx.take()
-        if losses:
-            self._report(losses, owners, report)
+        if cx.losses:
+            self._report(cx.take(), owners, report)
         if self.target.carries == LOCATION and obj.evses and not wire.evses:
             return None
         self.tally.written += of
@@ -149,14 +192,26 @@ class Translator:
             wire = self._with_extras(wire, extras, owners, report)
         return wire
 
-    def _report(self, losses: list[Loss], owners: Callable[[str, str], list[tuple[str, str]]], report: Report) -> None:
-        for loss in losses:
-            for owner, path in owners(loss.path, loss.kind):
-                told = path if loss.kind == DEFAULTED else self._back(path)
-                if loss.kind == REFUSED and _WHOLE_EVSE.match(loss.path):
-                    self.tally.refused += 1
-                    self.tally.written -= 1
-                report(owner, Loss(told, loss.kind, loss.value, loss.because))
+    def _report(self, losses: list[Loss], owners: _Single | _Group, report: Report) -> None:
+        if isinstance(owners, _Single):
+            ident, told = owners.ident, owners.told
+            for path, kind, value, because in losses:
+                if kind is DEFAULTED:
+                    report(ident, _made(Loss, (path, kind, value, because)))
+                else:
+                    self._count(path, kind)
+                    report(ident, _made(Loss, (told[path], kind, value, because)))
+            return
+        for path, kind, value, because in losses:
+            self._count(path, kind)
+            for owner, name in owners(path, kind):
+                report(owner, Loss(name, kind, value, because))
+
+    def _count(self, path: str, kind: str) -> None:
+        """An EVSE that a location leaves out is a refused record."""
+        if kind == REFUSED and _WHOLE_EVSE.match(path):
+            self.tally.refused += 1
+            self.tally.written -= 1
 
     def _with_extras(self, wire: Any, extras: list[tuple[str, Extra]], owners: Any, report: Report) -> Any:
         keep = self.source.format == self.target.format and hasattr(wire, "__struct_fields__")
@@ -169,9 +224,6 @@ class Translator:
             for owner, _ in owners(path, DROPPED):
                 report(owner, Loss(_joined(path, extra.path), DROPPED, extra.value, "the specification has no such field"))
         return wire if data is None else data
-
-    def _back(self, path: str) -> str:
-        return self.source.mapping.to_wire_path(path)
 
     def _refuse(self, ident: str, loss: Loss, report: Report) -> None:
         self.tally.refused += 1

@@ -103,11 +103,7 @@ FORMAT = Table(
 KIND = Table(
     (c.CurrentKind.AC, w.ChargePointKind.AC),
     (c.CurrentKind.DC, w.ChargePointKind.DC),
-    never={
-        k: "fuels come with OCHP 1.4.1"
-        for k in c.CurrentKind
-        if k not in (c.CurrentKind.AC, c.CurrentKind.DC)
-    },
+    never={k: "fuels come with OCHP 1.4.1" for k in c.CurrentKind if k not in (c.CurrentKind.AC, c.CurrentKind.DC)},
     name="chargePointType",
 ).covers(c.CurrentKind, w.ChargePointKind)
 
@@ -247,10 +243,7 @@ class Images(Converter):
         return w.Image(uri=one.url, thumbUri=small, class_=class_, type=kind, width=sizes[0], height=sizes[1])
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
-        images = [
-            Image(i.uri, IMAGE_CLASS.exact_back[i.class_], i.type or None, i.thumbUri, i.width, i.height)
-            for i in value
-        ]
+        images = [Image(i.uri, IMAGE_CLASS.exact_back[i.class_], i.type or None, i.thumbUri, i.width, i.height) for i in value]
         return (tuple(i for i in images if i.category not in OF_THE_EVSE) or None,
                 tuple(i for i in images if i.category in OF_THE_EVSE) or None)  # fmt: skip
 
@@ -281,9 +274,7 @@ class Points(Converter):
         except ValueError as why:
             cx.lose("", DROPPED, f"{value.lat} {value.lon}", str(why))
             return None
-        return c.RelatedPoint(
-            found, POINT_KIND.exact_back[value.type], Text(value.name) if value.name is not None else None
-        )
+        return c.RelatedPoint(found, POINT_KIND.exact_back[value.type], Text(value.name) if value.name is not None else None)
 
 
 class Hours(Converter):
@@ -294,9 +285,7 @@ class Hours(Converter):
     def out(self, value: Any, cx: Context, at: At) -> Any:
         hours, closed = value
         path = at.src[0]
-        if hours is None or (
-            hours.always is None and not hours.regular and not hours.openings and not hours.closings
-        ):
+        if hours is None or (hours.always is None and not hours.regular and not hours.openings and not hours.closings):
             if closed is not None:
                 cx.lose(at.src[1], DROPPED, closed, "told with the opening times only")
             return None
@@ -320,9 +309,7 @@ class Hours(Converter):
                 return None
             cx.lose(f"{at.dst[0]}.closedCharging", DEFAULTED, closed, because)
         if hours.always and hours.regular:
-            cx.lose(
-                f"{path}.regular", DROPPED, len(hours.regular), "around the clock: OCHP has one or the other"
-            )
+            cx.lose(f"{path}.regular", DROPPED, len(hours.regular), "around the clock: OCHP has one or the other")
         regular = () if hours.always else hours.regular
         if not hours.always and hours.always is None:
             cx.lose(f"{path}.always", NARROWED, None, "read back as not around the clock")
@@ -511,9 +498,7 @@ class RatingsConverter(Converter):
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
         guaranteed = value.guaranteedPower
-        return c.Ratings(
-            value.maximumPower * 1000, None if guaranteed is None else guaranteed * 1000, value.nominalVoltage
-        )
+        return c.Ratings(value.maximumPower * 1000, None if guaranteed is None else guaranteed * 1000, value.nominalVoltage)
 
 
 def power_of(connector: c.Connector) -> Decimal | None:

@@ -10,8 +10,12 @@ from bridge.mapping.registry import LOCATION as CARRIES_LOCATIONS
 from bridge.mapping.registry import Entry
 from bridge.ocpi.wire import v221, v221_status
 from bridge.translate.files import JsonCodec, encode
+from mappings.ocpi.cdr import CDR
 from mappings.ocpi.location import LOCATION
+from mappings.ocpi.session import SESSION
 from mappings.ocpi.status import STATUS
+from mappings.ocpi.tariff import TARIFF
+from mappings.ocpi.token import TOKEN
 
 
 def envelope(records: Iterable[Any], context: Any) -> Iterator[bytes]:
@@ -42,4 +46,8 @@ FORMATS = (
     Entry("ocpi-2.2.1", "location", LOCATION, JsonCodec(v221.Location, _DATA, message=envelope), lambda o: o.id, CARRIES_LOCATIONS),
     Entry("ocpi-2.2.1", "status", STATUS, JsonCodec(v221_status.EvseStatus, _DATA, message=envelope, inside=_statuses),
           lambda o: o.evse_id or o.uid),
+    Entry("ocpi-2.2.1", "token", TOKEN, JsonCodec(v221.Token, _DATA, message=envelope), lambda o: o.contract_id),
+    Entry("ocpi-2.2.1", "tariff", TARIFF, JsonCodec(v221.Tariff, _DATA, message=envelope), lambda o: o.id),
+    Entry("ocpi-2.2.1", "session", SESSION, JsonCodec(v221.Session, _DATA, message=envelope), lambda o: o.id),
+    Entry("ocpi-2.2.1", "cdr", CDR, JsonCodec(v221.CDR, _DATA, message=envelope), lambda o: o.id),
 )  # fmt: skip

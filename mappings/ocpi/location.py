@@ -276,11 +276,7 @@ class Party(Converter):
             party = OperatorId.parse(cx.constants["party"]).party
             told = None
         if party is None:
-            named = (
-                f"{operator} has no country and party"
-                if operator is not None
-                else "no EVSE-ID names an operator"
-            )
+            named = f"{operator} has no country and party" if operator is not None else "no EVSE-ID names an operator"
             raise Refused(at.src[0], f"country_code and party_id are mandatory in OCPI, but {named}; set party in the partner file",
                           operator, "party")  # fmt: skip
         if told is None:
@@ -334,11 +330,7 @@ class Electric(Converter):
         return named, volts, amps, None if watts is None else int(watts)
 
     def _from_evse(self, evse: Any, plug: Any, cx: Context, at: At, volts: Any, amps: Any, watts: Any) -> Any:
-        fitting = [
-            level
-            for level in evse.power_levels
-            if level.power_type is not None and fits(plug, level.power_type)
-        ]
+        fitting = [level for level in evse.power_levels if level.power_type is not None and fits(plug, level.power_type)]
         if fitting:
             level = max(fitting, key=lambda one: one.power or Decimal(0))
             cx.lose(at.src[0], NARROWED, [str(one.power_type) for one in evse.power_levels],

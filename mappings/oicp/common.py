@@ -12,9 +12,7 @@ from bridge.model.ids import ContractId, EvseId, OperatorId, ProviderId
 from bridge.oicp import wire as w
 from mappings.shared import placed_point, point, with_language
 
-EVSE_ID_PATTERN = re.compile(
-    r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9*]{1,30}|\+?[0-9]{1,3}\*[0-9]{3}\*[0-9*]{1,32}"
-)
+EVSE_ID_PATTERN = re.compile(r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9*]{1,30}|\+?[0-9]{1,3}\*[0-9]{3}\*[0-9*]{1,32}")
 EVCO_ID_PATTERN = re.compile(
     r"[A-Za-z]{2}-?[A-Za-z0-9]{3}-?C[A-Za-z0-9]{8}-?[\dA-Za-z]|[A-Za-z]{2}[*-]?[A-Za-z0-9]{3}[*-]?[A-Za-z0-9]{6}[*-]?[\dX]"
 )

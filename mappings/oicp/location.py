@@ -144,12 +144,7 @@ class Plugs(Converter):
                 len(kept),
                 "OICP does not tie facilities to plugs: not every plug has its facility",
             )
-        elif (
-            levels
-            and len(facilities) == len(plugs)
-            and not any(k.power_type for k in kept)
-            and self._tied(plugs, facilities)
-        ):
+        elif levels and len(facilities) == len(plugs) and not any(k.power_type for k in kept) and self._tied(plugs, facilities):
             cx.lose(level_path, NARROWED, len(levels), "read back as the plugs' own, by position")
             cx.lose(path, NARROWED, len(kept), "read back with the facilities, by position")
         return tuple(plugs) or None, tuple(facilities) or None
@@ -179,9 +174,7 @@ class Plugs(Converter):
             return
         if watts is None:
             watts = Decimal(volts * amps * kind.phases)
-            cx.lose(
-                f"{at.dst[1]}[{len(made)}].Power", DEFAULTED, watts / 1000, "volts times amperes times phases"
-            )
+            cx.lose(f"{at.dst[1]}[{len(made)}].Power", DEFAULTED, watts / 1000, "volts times amperes times phases")
         kilowatts = (watts / 1000).to_integral_value(ROUND_HALF_UP)
         if kilowatts * 1000 != watts:
             cx.lose(f"{path}.{prefix}power", ROUNDED, watts, "whole kilowatts in OICP")
@@ -203,8 +196,7 @@ class Plugs(Converter):
         if facilities and len(plugs) == len(facilities) and self._tied(plugs, facilities):
             return tuple(self._connector(p, f) for p, f in zip(plugs, facilities, strict=True)), ()
         levels = tuple(
-            c.PowerLevel(*self._electric(f), modes=tuple(MODE.exact_back[m] for m in f.ChargingModes or ()))
-            for f in facilities
+            c.PowerLevel(*self._electric(f), modes=tuple(MODE.exact_back[m] for m in f.ChargingModes or ())) for f in facilities
         )
         return tuple(self._connector(p, None) for p in plugs), levels
 
@@ -307,16 +299,10 @@ class Capabilities(Converter):
             modes = [AUTHENTICATION.exact_out[o] for o in configured if o in AUTHENTICATION.exact_out]
             if modes:
                 cx.lose(at.dst[0], DEFAULTED, [m.value for m in modes], "configured: authentication")
-        return tuple(dict.fromkeys(modes)) or None, tuple(dict.fromkeys(services)) or (
-            w.ValueAddedService.NO_SERVICE,
-        )
+        return tuple(dict.fromkeys(modes)) or None, tuple(dict.fromkeys(services)) or (w.ValueAddedService.NO_SERVICE,)
 
     def _rfid(self, modes: list[w.AuthenticationMode], cx: Context, path: str) -> None:
-        configured = [
-            AUTHENTICATION.exact_out[o]
-            for o in cx.constants.get("rfid") or ()
-            if o in AUTHENTICATION.exact_out
-        ]
+        configured = [AUTHENTICATION.exact_out[o] for o in cx.constants.get("rfid") or () if o in AUTHENTICATION.exact_out]
         if configured:
             cx.lose(
                 path,
@@ -426,11 +412,7 @@ class Sources(Converter):
             if one.Energy is None:
                 cx.lose(f"{at.src[0]}[{i}]", DROPPED, one.Percentage, "a share without a source")
                 continue
-            made.append(
-                EnergySource(
-                    ENERGY.exact_back[one.Energy], None if one.Percentage is None else Decimal(one.Percentage)
-                )
-            )
+            made.append(EnergySource(ENERGY.exact_back[one.Energy], None if one.Percentage is None else Decimal(one.Percentage)))
         return tuple(made) or None
 
 
@@ -525,9 +507,7 @@ class Hours(Converter):
                 regular += [c.RegularHours(day, period.begin, period.end) for day in DAYS_OF[one.on]]
         if always is None and not regular:
             return None
-        return c.Hours(
-            always, tuple(sorted(dict.fromkeys(regular), key=lambda h: (h.weekday, h.begin, h.end)))
-        )
+        return c.Hours(always, tuple(sorted(dict.fromkeys(regular), key=lambda h: (h.weekday, h.begin, h.end))))
 
 
 class Zone(Converter):

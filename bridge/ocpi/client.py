@@ -1,0 +1,282 @@
+"""What we call at a partner, one method per operation (OCPI 2.2.1; the version says what differs elsewhere)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs, quote, urljoin, urlsplit, urlunsplit
+
+import msgspec
+from attrs import frozen
+
+from bridge.codec.lenient import Unreadable
+from bridge.errors import Declined, Unreachable
+from bridge.ocpi.config import OcpiConfig
+from bridge.ocpi.envelope import Refusal, Reply, reply, spelled, written
+from bridge.ocpi.version import Version
+from bridge.translate.files import encode
+from bridge.transport.http import HttpClient
+
+MOST_PAGES = 100_000
+"""A list that goes on longer is taken for a loop."""
+
+
+@frozen
+class Peer:
+    """How a partner is addressed now: the token it wants, its endpoints by (module, role), its own party."""
+
+    token: str | None
+    endpoints: Mapping[tuple[str, str], str]
+    party: tuple[str, str] | None
+
+
+@frozen
+class PageOf:
+    """One page of a list: the array as bytes, and how many objects there are in all (None: not told)."""
+
+    data: bytes
+    total: int | None
+
+
+class OcpiClient:
+    """Requests to one partner. ``peer`` gives how it is addressed at the moment.
+
+    Every method raises :class:`~bridge.errors.Unreachable` or :class:`~bridge.ocpi.envelope.Refusal`.
+    """
+
+    def __init__(self, http: HttpClient, version: Version, config: OcpiConfig, peer: Callable[[], Peer]) -> None:
+        self._http = http
+        self._version = version
+        self._config = config
+        self._peer = peer
+
+    # --- configuration modules: the token is named, because it changes on the way
+
+    async def versions(self, url: str, token: str) -> list[Any]:
+        """GET versions (version_information_endpoint)."""
+        answer = await self._call("GET", url, token=token, functional=False)
+        return [self._read("Version", one) for one in _items(answer.data)]
+
+    async def version_details(self, url: str, token: str) -> Any:
+        """GET version details (version_information_endpoint)."""
+        return self._read("VersionDetails", (await self._call("GET", url, token=token, functional=False)).data)
+
+    async def get_credentials(self, url: str, token: str) -> Any:
+        """GET credentials."""
+        return self._read("Credentials", (await self._call("GET", url, token=token, functional=False)).data)
+
+    async def post_credentials(self, url: str, token: str, credentials: Any) -> Any:
+        """POST credentials: register. Gives the partner's."""
+        answer = await self._call("POST", url, body=encode(credentials), token=token, functional=False)
+        return self._read("Credentials", answer.data)
+
+    async def put_credentials(self, url: str, token: str, credentials: Any) -> Any:
+        """PUT credentials: new token, roles or version. Gives the partner's."""
+        answer = await self._call("PUT", url, body=encode(credentials), token=token, functional=False)
+        return self._read("Credentials", answer.data)
+
+    async def delete_credentials(self, url: str, token: str) -> None:
+        """DELETE credentials: unregister."""
+        await self._call("DELETE", url, token=token, functional=False)
+
+    # --- objects that we own
+
+    async def put_location(self, country: str, party: str, location: str, body: bytes) -> None:
+        """PUT a location (mod_locations, Receiver)."""
+        await self._own("PUT", "locations", country, party, location, body=body)
+
+    async def patch_location(self, country: str, party: str, location: str, body: bytes) -> None:
+        """PATCH a location."""
+        await self._own("PATCH", "locations", country, party, location, body=body)
+
+    async def put_evse(self, country: str, party: str, location: str, evse: str, body: bytes) -> None:
+        """PUT an EVSE."""
+        await self._own("PUT", "locations", country, party, location, evse, body=body)
+
+    async def patch_evse(self, country: str, party: str, location: str, evse: str, body: bytes) -> None:
+        """PATCH an EVSE, such as its status."""
+        await self._own("PATCH", "locations", country, party, location, evse, body=body)
+
+    async def put_tariff(self, country: str, party: str, tariff: str, body: bytes) -> None:
+        """PUT a tariff (mod_tariffs, Receiver)."""
+        await self._own("PUT", "tariffs", country, party, tariff, body=body)
+
+    async def delete_tariff(self, country: str, party: str, tariff: str) -> None:
+        """DELETE a tariff."""
+        await self._own("DELETE", "tariffs", country, party, tariff)
+
+    async def put_session(self, country: str, party: str, session: str, body: bytes) -> None:
+        """PUT a session (mod_sessions, Receiver)."""
+        await self._own("PUT", "sessions", country, party, session, body=body)
+
+    async def patch_session(self, country: str, party: str, session: str, body: bytes) -> None:
+        """PATCH a session."""
+        await self._own("PATCH", "sessions", country, party, session, body=body)
+
+    async def post_cdr(self, body: bytes, sender: tuple[str, str] | None = None) -> str | None:
+        """POST a CDR (mod_cdrs, Receiver). Gives the URL at which it is found (Location header), if one was given."""
+        url = self.endpoint("cdrs", "RECEIVER")
+        answer = await self._call("POST", url, body=body, sender=sender)
+        where = answer.headers.get("Location")
+        return urljoin(url, where) if where else None
+
+    async def get_cdr(self, url: str) -> bytes | None:
+        """GET a CDR at the URL that its POST gave; None if the partner does not know it."""
+        self._same_host(self.endpoint("cdrs", "RECEIVER"), url)
+        return await self._found(url)
+
+    async def get_location(self, country: str, party: str, location: str) -> bytes | None:
+        """GET a location as the partner has it; None if it does not know it."""
+        return await self._found(joined(self.endpoint("locations", "RECEIVER"), country, party, location))
+
+    async def get_session(self, country: str, party: str, session: str) -> bytes | None:
+        """GET a session as the partner has it; None if it does not know it."""
+        return await self._found(joined(self.endpoint("sessions", "RECEIVER"), country, party, session))
+
+    # --- tokens
+
+    async def tokens(self, since: datetime | None) -> AsyncIterator[PageOf]:
+        """GET the token list, page by page (mod_tokens, Sender; Pagination).
+
+        The Link header is followed as it is. When the total shrinks on the way, objects have moved to earlier pages:
+        the next page begins that much earlier, so that none is skipped.
+        """
+        base = self.endpoint("tokens", "SENDER")
+        params = {"limit": str(self._config.token_page)}
+        if since is not None:
+            params["date_from"] = written(since)
+        url: str | None = base
+        seen: set[str] = set()
+        before: int | None = None
+        while url is not None:
+            if url in seen or len(seen) >= MOST_PAGES:
+                raise Declined("the partner's pages go in a circle")
+            seen.add(url)
+            answer = await self._call("GET", url, params=params)
+            params = {}
+            total = _total(answer.headers)
+            if answer.data is not None:
+                yield PageOf(answer.data, total)
+            url = self._next(base, url, answer)
+            if url is not None and before is not None and total is not None and total < before:
+                url = _earlier(url, before - total)
+            before = total
+
+    async def authorize(self, uid: str, type_: str, body: bytes | None) -> Any:
+        """POST a request for real-time authorisation (mod_tokens, Sender): AuthorizationInfo."""
+        url = joined(self.endpoint("tokens", "SENDER"), uid, "authorize")
+        params = None if self._config.quirks.no_type else {"type": type_}
+        answer = await self._call("POST", url, body=body, params=params, timeout=self._config.authorise_timeout)
+        return self._read("AuthorizationInfo", answer.data)
+
+    # --- commands
+
+    async def command_result(self, url: str, body: bytes) -> None:
+        """POST a CommandResult to the address that came with the command (mod_commands, Sender)."""
+        await self._call("POST", url, body=body)
+
+    # --- how
+
+    def endpoint(self, module: str, role: str) -> str:
+        """The partner's URL for a module. Raises Declined (``no-endpoint``), or Unreachable before the registration."""
+        peer = self._peer()
+        if peer.token is None:
+            raise Unreachable("not registered with this partner yet")
+        url = peer.endpoints.get((module, role)) or peer.endpoints.get((module, ""))
+        if url is None:
+            raise Declined(f"the partner offers no {module} {role.lower()}", "no-endpoint")
+        return url
+
+    async def _own(self, method: str, module: str, country: str, party: str, *path: str, body: bytes | None = None) -> None:
+        url = joined(self.endpoint(module, "RECEIVER"), country, party, *path)
+        await self._call(method, url, body=body, sender=(country, party))
+
+    async def _found(self, url: str) -> bytes | None:
+        try:
+            return (await self._call("GET", url)).data
+        except Refusal as why:
+            if why.status == 404:
+                return None
+            raise
+
+    async def _call(self, method: str, url: str, *, body: bytes | None = None, params: Mapping[str, str] | None = None,
+                    token: str | None = None, functional: bool = True, sender: tuple[str, str] | None = None,
+                    timeout: float | None = None) -> Reply:  # fmt: skip
+        peer = self._peer()
+        token = token or peer.token
+        if token is None:
+            raise Unreachable("not registered with this partner yet")
+        quirks = self._config.quirks
+        headers = {"Authorization": spelled(token, raw=quirks.raw_token or self._version.raw_token)}
+        if self._version.routing:
+            headers["X-Request-ID"] = str(uuid.uuid4())
+            headers["X-Correlation-ID"] = str(uuid.uuid4())
+            if functional and not quirks.no_routing and peer.party is not None:
+                ours = sender or self._config.party
+                headers |= {"OCPI-to-country-code": peer.party[0], "OCPI-to-party-id": peer.party[1],
+                            "OCPI-from-country-code": ours[0], "OCPI-from-party-id": ours[1]}  # fmt: skip
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, timeout=timeout)
+        return reply(answer, empty_is_success=quirks.empty_is_success and method != "GET")
+
+    def _read(self, name: str, data: bytes | None) -> Any:
+        try:
+            return self._version.read(name, data or b"null").value
+        except Unreadable as why:
+            raise Unreachable(f"no {name} in the answer: {why.path or '$'}: {why.because}", sent=True) from why
+
+    def _next(self, base: str, url: str, answer: Reply) -> str | None:
+        following = next_link(answer.headers)
+        if following is None:
+            return None
+        following = urljoin(url, following)
+        self._same_host(base, following)
+        return following
+
+    def _same_host(self, base: str, url: str) -> None:
+        """Our token goes to no other host than the endpoint's, unless the partner is known for it."""
+        if urlsplit(url)[:2] != urlsplit(base)[:2] and not self._config.quirks.foreign_links:
+            raise Declined("a link leads to another host than the partner's endpoint; set the quirk foreign_links to follow it")
+
+
+def joined(base: str, *path: str) -> str:
+    """A URL below another; slashes at its end do not matter, what is not allowed in a segment is escaped."""
+    return "/".join([base.rstrip("/"), *(quote(part, safe="") for part in path)])
+
+
+def next_link(headers: Mapping[str, str]) -> str | None:
+    """The URL of the following page (``Link: <url>; rel="next"``), None on the last."""
+    value = headers.get("Link") or ""
+    for part in value.split("<")[1:]:
+        url, closed, rest = part.partition(">")
+        words = rest.split("<")[0].replace('"', "").replace("'", "").lower().replace(" ", "")
+        if closed and "rel=next" in words:
+            return url.strip()
+    return None
+
+
+def _earlier(url: str, by: int) -> str:
+    parts = urlsplit(url)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    try:
+        offset = int(query["offset"][0])
+    except (KeyError, ValueError):
+        return url
+    query["offset"] = [str(max(0, offset - by))]
+    text = "&".join(f"{quote(k)}={quote(v, safe=':')}" for k, values in query.items() for v in values)
+    return urlunsplit(parts._replace(query=text))
+
+
+def _total(headers: Mapping[str, str]) -> int | None:
+    value = (headers.get("X-Total-Count") or "").strip()
+    return int(value) if value.isdigit() else None
+
+
+def _items(data: bytes | None) -> list[bytes]:
+    try:
+        return [bytes(one) for one in msgspec.json.decode(data or b"[]", type=list[msgspec.Raw])]
+    except msgspec.MsgspecError as why:
+        raise Unreachable("a list was expected in the answer", sent=True) from why

@@ -1,0 +1,126 @@
+"""What is configured about one OCPI partner."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from attrs import field, frozen
+
+from bridge.errors import ConfigError
+from bridge.mapping.context import Settings
+
+
+@frozen
+class OurRole:
+    """One of our parties as partners see it (CredentialsRole): country of two letters, party of three characters."""
+
+    country_code: str
+    party_id: str
+    role: str = "CPO"
+    name: str = ""
+    website: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """For comparing: identifiers are case-insensitive."""
+        return self.country_code.upper(), self.party_id.upper()
+
+
+@frozen
+class Quirks:
+    """Where a partner departs from the specification."""
+
+    raw_token: bool = False
+    """It wants the credentials token as it is, not in Base64."""
+    accepts: Literal["any", "base64", "raw"] = "any"
+    """How its own Authorization header is read."""
+    duplicate_text: str = r"already (exist|known|received|present|stored)|duplicate"
+    """What its refusal of a CDR says when it has one with that id (regular expression, case-insensitive)."""
+    duplicate_codes: frozenset[str] = frozenset({"409"})
+    """OCPI status codes or HTTP statuses that say so without words."""
+    empty_is_success: bool = False
+    """It answers 2xx without an envelope."""
+    foreign_links: bool = False
+    """The Link headers of its pages lead to another host than the endpoint, and may be followed."""
+    no_type: bool = False
+    """It does not take ``?type=`` when asked to authorise."""
+    no_routing: bool = False
+    """It does not take the OCPI-to and OCPI-from headers."""
+
+
+@frozen
+class OcpiConfig:
+    """One partner. ``our_url`` is where it finds us, such as ``https://bridge.example.com/ocpi``; times in seconds.
+
+    ``token_for_us``: the CREDENTIALS_TOKEN_A that the partner gave us, to register there at ``versions_url``.
+    ``token_for_them``: the CREDENTIALS_TOKEN_A that we gave the partner, to register here. One of both is enough.
+    Raises ConfigError, naming the key.
+    """
+
+    name: str
+    our_url: str
+    roles: tuple[OurRole, ...]
+    versions_url: str | None = None
+    token_for_us: str | None = field(default=None, repr=False)
+    token_for_them: str | None = field(default=None, repr=False)
+    parties: frozenset[str] = frozenset()
+    """The partner's parties (``DE*EMS``). Empty: those that it names in its credentials."""
+    hub: bool = False
+    """It speaks for parties that are not its own."""
+    requires: frozenset[tuple[str, str]] = frozenset()
+    """Interfaces that it must offer besides credentials, such as ``("cdrs", "RECEIVER")``."""
+    register_at_start: bool = True
+    settings: Settings = field(factory=Settings, repr=False)
+    quirks: Quirks = field(factory=Quirks)
+    timeout: float = 30.0
+    authorise_timeout: float = 8.0
+    command_timeout: int = 30
+    """How long a partner is told to wait for the result of a command."""
+    connections: int = 16
+    parallel: int = 16
+    """Jobs on their way at once, each of another object."""
+    page_limit: int = 100
+    """The most objects that one of our pages holds (X-Limit)."""
+    token_page: int = 1000
+    """How many tokens are asked for at once."""
+    body_limit: int = 1 << 20
+    """The largest request body in bytes."""
+
+    def __attrs_post_init__(self) -> None:
+        where = f"partner {self.name}"
+        if not re.match(r"https?://[^/]", self.our_url):
+            raise ConfigError(f"{where}: our_url", f"{self.our_url!r} is no http(s) URL")
+        if not self.roles:
+            raise ConfigError(f"{where}: roles", "at least one of our parties is needed")
+        for one in self.roles:
+            if len(one.country_code) != 2 or not 1 <= len(one.party_id) <= 3:
+                raise ConfigError(f"{where}: roles", f"{one.country_code}*{one.party_id} is no country and party")
+        if len({(r.role, *r.key) for r in self.roles}) != len(self.roles):
+            raise ConfigError(f"{where}: roles", "a role, country and party must not come twice")
+        for key in ("token_for_us", "token_for_them"):
+            token = getattr(self, key)
+            if token is not None and not is_token(token):
+                raise ConfigError(f"{where}: {key}", "a token is 1 to 64 printable ASCII characters without blanks")
+        if self.token_for_us is not None and self.versions_url is None:
+            raise ConfigError(f"{where}: versions_url", "needed to register with token_for_us")
+        try:
+            re.compile(self.quirks.duplicate_text)
+        except re.error as why:
+            raise ConfigError(f"{where}: duplicate_text", f"no regular expression: {why}") from why
+
+    @property
+    def versions(self) -> str:
+        """Our versions URL."""
+        return self.our_url.rstrip("/") + "/versions"
+
+    @property
+    def party(self) -> tuple[str, str]:
+        """Our party for messages that name none: the first operator, else the first role."""
+        one = next((r for r in self.roles if r.role == "CPO"), self.roles[0])
+        return one.country_code, one.party_id
+
+
+def is_token(text: str) -> bool:
+    """Whether a text may be a credentials token: 1 to 64 characters of U+0021 to U+007E (credentials)."""
+    return 1 <= len(text) <= 64 and all("\x21" <= c <= "\x7e" for c in text)

@@ -1,0 +1,204 @@
+"""Where two objects of one class differ, path by path, up to the normal forms declared here.
+
+Absent, null and empty are the same. Decimals, datetimes and texts are compared by what they say: trailing zeros, the
+type of an identifier and the zone in which a moment is written do not matter, unless the field is a local time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from attrs import frozen
+
+from bridge.codec.xml import LocalTime
+from bridge.mapping.shape import FieldShape, is_shaped, shape
+from tests.laws.normal import FORMS, NOTHING_SAID
+
+Steps = tuple[str | int, ...]
+
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+def steps(path: str) -> Steps:
+    """``evses[0].id`` as ``("evses", 0, "id")``."""
+    return tuple(name or int(index) for name, index in _STEP.findall(path))
+
+
+def spelled(path: Steps) -> str:
+    """The path as text."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+@frozen
+class Difference:
+    """One field that differs. ``before`` is its path in the first object, ``after`` in the second.
+
+    A value that is there in one object only has ``gone`` or ``come`` set; if it has parts, ``parts`` are the leaves.
+    ``whole``: the field is compared as one, though it may have parts.
+    """
+
+    before: Steps
+    after: Steps
+    was: Any
+    now: Any
+    gone: bool = False
+    come: bool = False
+    parts: tuple[Difference, ...] = ()
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return f"{spelled(self.before) or '$'}: {self.was!r} -> {self.now!r}"
+
+
+def differences(before: Any, after: Any) -> list[Difference]:
+    """Where ``after`` differs from ``before``, both of one class."""
+    return list(_compared(before, after, (), (), None))
+
+
+def empty(value: Any) -> bool:
+    """Whether a value says nothing: None, an empty list or text, or an object of which that is true of every part."""
+    if value is None or value == () or value == "":
+        return True
+    return is_shaped(type(value)) and all(empty(getattr(value, name)) for name in shape(type(value)))
+
+
+def _compared(was: Any, now: Any, before: Steps, after: Steps, field: FieldShape | None) -> Iterator[Difference]:
+    if empty(was) and empty(now):
+        return
+    if empty(was) or empty(now):
+        yield _one_sided(was, now, before, after)
+    elif isinstance(was, tuple) and isinstance(now, tuple):
+        yield from _lists(was, now, before, after, ordered=True)
+    elif is_shaped(type(was)) and type(was) is type(now):
+        for part in shape(type(was)).values():
+            yield from _field(was, now, before, after, part)
+    elif not _same(was, now, field):
+        yield Difference(before, after, was, now)
+
+
+def _field(was: Any, now: Any, before: Steps, after: Steps, part: FieldShape) -> Iterator[Difference]:
+    form = FORMS.get((type(was), part.name))
+    one, other = told(was, part.name), told(now, part.name)
+    at = (*before, part.wire), (*after, part.wire)
+    if form is None or empty(one) or empty(other):
+        yield from _compared(one, other, *at, part)
+    elif form.said is None:
+        yield from _lists(one, other, *at, ordered=False)
+    elif form.said(one) != form.said(other):
+        yield Difference(*at, one, other, whole=True)
+
+
+def told(obj: Any, name: str) -> Any:
+    """The value of a field, None where it says that there is nothing to say."""
+    value = getattr(obj, name)
+    return None if value == NOTHING_SAID.get((type(obj), name), NOTHING_SAID) else value
+
+
+def _one_sided(was: Any, now: Any, before: Steps, after: Steps) -> Difference:
+    gone = not empty(was)
+    there, value = (before, was) if gone else (after, now)
+    parts = tuple(
+        Difference(path if gone else before, after if gone else path, one if gone else None, None if gone else one,
+                   gone=gone, come=not gone)
+        for path, one in leaves(value, there)
+    )  # fmt: skip
+    return Difference(before, after, was, now, gone=gone, come=not gone, parts=parts if is_parted(value) else ())
+
+
+def is_parted(value: Any) -> bool:
+    """Whether a value has parts with paths of their own."""
+    return isinstance(value, tuple) or is_shaped(type(value))
+
+
+def leaves(value: Any, path: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+    """Every value without parts below ``value``, with its path; what says nothing is left out."""
+    if empty(value):
+        return
+    if isinstance(value, tuple):
+        for i, one in enumerate(value):
+            yield from leaves(one, (*path, i))
+    elif is_shaped(type(value)):
+        for part in shape(type(value)).values():
+            yield from leaves(told(value, part.name), (*path, part.wire))
+    else:
+        yield path, value
+
+
+def _same(was: Any, now: Any, field: FieldShape | None) -> bool:
+    if isinstance(was, datetime) and isinstance(now, datetime):
+        local = field is not None and isinstance(field.type, type) and issubclass(field.type, LocalTime)
+        return was == now and (not local or was.utcoffset() == now.utcoffset())
+    if isinstance(was, bool) != isinstance(now, bool):
+        return False
+    if isinstance(was, str) and isinstance(now, str):
+        return str(was) == str(now)
+    return bool(was == now)
+
+
+# --- lists ----------------------------------------------------------------------------------------------------------
+
+
+def _lists(was: Any, now: Any, before: Steps, after: Steps, *, ordered: bool) -> Iterator[Difference]:
+    for i, j in _paired(was, now) if ordered else _matched(was, now):
+        if i is None:
+            yield _one_sided(None, now[j], before, (*after, j))
+        elif j is None:
+            yield _one_sided(was[i], None, (*before, i), after)
+        else:
+            yield from _compared(was[i], now[j], (*before, i), (*after, j), None)
+
+
+def _matched(was: Any, now: Any) -> list[tuple[Any, Any]]:
+    """Items of two lists whose order means nothing: equal ones first, the rest in the order they come."""
+    rest = list(range(len(now)))
+    pairs: list[tuple[Any, Any]] = []
+    alone: list[int] = []
+    for i, one in enumerate(was):
+        same = next((j for j in rest if not _cost(one, now[j])), None)
+        if same is None:
+            alone.append(i)
+        else:
+            rest.remove(same)
+            pairs.append((i, same))
+    left = [was[i] for i in alone], [now[j] for j in rest]
+    pairs += [(None if i is None else alone[i], None if j is None else rest[j]) for i, j in _paired(*left)]
+    return pairs
+
+
+def _paired(was: Any, now: Any) -> list[tuple[int | None, int | None]]:
+    """Items of two lists by the cheapest alignment that keeps the order: an item changes, goes or comes."""
+    if len(was) == len(now):
+        return [(i, i) for i in range(len(was))]
+    goes, comes = [_weight(one) for one in was], [_weight(one) for one in now]
+
+    @cache
+    def best(i: int, j: int) -> tuple[int, tuple[tuple[int | None, int | None], ...]]:
+        options: list[tuple[int, tuple[tuple[int | None, int | None], ...]]] = []
+        if i < len(was) and j < len(now):
+            cost, rest = best(i + 1, j + 1)
+            options.append((cost + 2 * _cost(was[i], now[j]), ((i, j), *rest)))
+        if i < len(was):
+            cost, rest = best(i + 1, j)
+            options.append((cost + goes[i], ((i, None), *rest)))
+        if j < len(now):
+            cost, rest = best(i, j + 1)
+            options.append((cost + comes[j], ((None, j), *rest)))
+        return min(options, key=lambda option: option[0]) if options else (0, ())
+
+    return list(best(0, 0)[1])
+
+
+def _weight(value: Any) -> int:
+    return sum(1 for _ in leaves(value)) or 1
+
+
+def _cost(was: Any, now: Any) -> int:
+    return sum(len(d.parts) or 1 for d in _compared(was, now, (), (), None))

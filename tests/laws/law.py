@@ -1,0 +1,241 @@
+"""The laws as functions: each takes a round trip and says what is wrong with it.
+
+A round trip goes from one object to the other side and back (``out``: from canonical to wire and back; else from wire to
+canonical and back). All paths are compared in the vocabulary of the object it started with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mappings
+from attrs import field, frozen
+from bridge.errors import Refused
+from bridge.mapping import DEFAULTED, REFUSED, Facts, Loss, Mapping, Row, Settings, partner, registry
+from bridge.mapping.loss import KINDS
+from bridge.mapping.registry import Entry
+from bridge.mapping.shape import is_shaped, shape
+from tests.laws.difference import Difference, Steps, differences, empty, spelled, steps
+
+FACTS = Facts(now=datetime(2024, 5, 1, 12, 0, tzinfo=UTC))
+NONE = Settings()
+
+
+@cache
+def example() -> Settings:
+    """The shipped example of a partner file, every key set."""
+    return partner.load(Path(mappings.__file__).parent / "partners" / "example.toml")
+
+
+@frozen
+class Case:
+    """A registered mapping under test."""
+
+    entry: Entry
+    mapping: Mapping
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def cases() -> list[Case]:
+    """Every registered mapping, those for whole messages too; the canonical format maps nothing."""
+    found = []
+    for entry in registry.every():
+        if entry.family == "canonical":
+            continue
+        found.append(Case(entry, entry.mapping, f"{entry.format} {entry.kind}"))
+        if entry.message_mapping is not None:
+            found.append(Case(entry, entry.message_mapping, f"{entry.format} {entry.kind} message"))
+    return found
+
+
+@frozen
+class Told:
+    """A loss in the vocabulary of the object the trip started with: its path there, or in the object that came back."""
+
+    loss: Loss
+    path: Steps
+    before: bool
+    way_back: bool
+
+    def __str__(self) -> str:
+        way = "way back" if self.way_back else "way there"
+        return f"{spelled(self.path) or '$'} ({way}: {self.loss.kind} {self.loss.path}: {self.loss.because})"
+
+
+@frozen
+class Trip:
+    """An object, what became of it there and back, and what was said to be lost. A refusal ends it."""
+
+    mapping: Mapping
+    out: bool
+    given: Any
+    there: Any = None
+    back: Any = None
+    losses_there: tuple[Loss, ...] = ()
+    losses_back: tuple[Loss, ...] = ()
+    refused: Refused | None = None
+    refused_back: Refused | None = None
+    told: tuple[Told, ...] = field(default=(), repr=False)
+    differences: tuple[Difference, ...] = field(default=(), repr=False)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it went all the way."""
+        return self.refused is None and self.refused_back is None
+
+
+def travel(mapping: Mapping, given: Any, *, out: bool, settings: Settings = NONE, format_: str = "") -> Trip:
+    """Take ``given`` to the other side and back."""
+    bound = mapping.bind(settings, format_)
+    go, come = (bound.to_wire, bound.to_canon) if out else (bound.to_canon, bound.to_wire)
+    try:
+        there, losses_there = go(given, FACTS)
+    except Refused as why:
+        return Trip(mapping, out, given, refused=why)
+    try:
+        back, losses_back = come(there, FACTS)
+    except Refused as why:
+        return Trip(mapping, out, given, there, losses_there=tuple(losses_there), refused_back=why)
+    told = tuple(_told(bound.mapping, losses_there, losses_back, out=out))
+    return Trip(mapping, out, given, there, back, tuple(losses_there), tuple(losses_back), told=told,
+                differences=tuple(differences(given, back)))  # fmt: skip
+
+
+def _told(mapping: Mapping, there: list[Loss], back: list[Loss], *, out: bool) -> Iterator[Told]:
+    home = mapping.to_canon_path if out else mapping.to_wire_path
+    for loss in there:
+        defaulted = loss.kind == DEFAULTED
+        yield Told(loss, steps(home(loss.path) if defaulted else loss.path), not defaulted, False)
+    for loss in back:
+        defaulted = loss.kind == DEFAULTED
+        yield Told(loss, steps(loss.path if defaulted else home(loss.path)), False, True)
+
+
+# --- law 1: per row -------------------------------------------------------------------------------------------------
+
+
+def rows(mapping: Mapping) -> list[Row]:
+    """The rows that promise a way there and back."""
+    return [r for r in mapping.rows if not r.one_way]
+
+
+def broken_row(trip: Trip, one: Row) -> list[str]:
+    """Law 1: no loss is told of the row's fields, and yet they come back otherwise."""
+    fields = [steps(_wired(path)) for path in (one.canon if trip.out else one.wire)]
+    if any(_related(t.path, path) for t in trip.told for path in fields):
+        return []
+    return [f"{name(one)}: nothing is told of {d}" for d in trip.differences if any(_under(d, path) for path in fields)]
+
+
+def name(one: Row) -> str:
+    """A row as text."""
+    return f"{', '.join(one.canon)} <-> {', '.join(one.wire)}"
+
+
+def _wired(path: str) -> str:
+    return ".".join(part.rstrip("_") for part in path.split("."))
+
+
+def _under(d: Difference, path: Steps) -> bool:
+    return d.before[: len(path)] == path or any(p.before[: len(path)] == path or p.after[: len(path)] == path for p in d.parts)
+
+
+# --- law 2: per object ----------------------------------------------------------------------------------------------
+
+
+def untold(trip: Trip) -> list[str]:
+    """Law 2: differences that no loss tells of."""
+    return [str(d) for d in trip.differences if not _covered(d, trip.told)]
+
+
+def noise(trip: Trip) -> list[str]:
+    """Law 2: losses that correspond to no difference."""
+    return [str(t) for t in trip.told if not any(_meets(t, d) for d in trip.differences)]
+
+
+def _covered(d: Difference, told: tuple[Told, ...]) -> bool:
+    mine = [t for t in told if _meets(t, d)]
+    if any(_prefix(t.path, d.before if t.before else d.after) for t in mine):
+        return True
+    if d.whole and mine:
+        return True
+    if d.gone and any(t.loss.kind == REFUSED for t in mine):
+        return True  # an item is refused for one of its fields
+    if d.come:
+        return bool(d.parts) and all(any(_prefix(t.path, p.after) for t in mine) for p in d.parts)
+    return bool(d.parts) and all(_covered(p, tuple(mine)) for p in d.parts)
+
+
+def _meets(t: Told, d: Difference) -> bool:
+    return _related(t.path, d.before if t.before else d.after)
+
+
+def _prefix(path: Steps, of: Steps) -> bool:
+    return of[: len(path)] == path
+
+
+def _related(one: Steps, other: Steps) -> bool:
+    length = min(len(one), len(other))
+    return one[:length] == other[:length]
+
+
+# --- law 2: paths, and law 3: totality ------------------------------------------------------------------------------
+
+
+def lost_ways(trip: Trip) -> list[str]:
+    """Losses whose path names nothing: not in the source, or, for a default, not in the target."""
+    wrong = []
+    for losses, source, target in ((trip.losses_there, trip.given, trip.there), (trip.losses_back, trip.there, trip.back)):
+        for loss in losses:
+            where = target if loss.kind == DEFAULTED else source
+            if where is not None and not leads(where, loss.path):
+                wrong.append(f"{loss.kind} {loss.path!r}: {type(where).__name__} has no such path ({loss.because})")
+    return wrong
+
+
+def leads(obj: Any, path: str) -> bool:
+    """Whether ``path`` names a field or item of ``obj``; where the way ends early, of its class."""
+    cls: Any = type(obj)
+    for step in steps(path):
+        if isinstance(step, int):
+            if obj is not None and (not isinstance(obj, tuple) or step >= len(obj)):
+                return False
+            obj = None if obj is None else obj[step]
+            if obj is not None:
+                cls = type(obj)
+            continue
+        if isinstance(obj, tuple) or not is_shaped(cls):
+            return False
+        found = next((f for f in shape(cls).values() if f.wire == step), None)
+        if found is None:
+            return False
+        obj = None if obj is None else getattr(obj, found.name)
+        cls = type(obj) if obj is not None and not isinstance(obj, tuple) else found.type
+    return True
+
+
+def ill_told(trip: Trip) -> list[str]:
+    """Law 3: losses and refusals that do not say what they should: a kind that exists, a reason, a place."""
+    wrong = [f"loss {loss} has no reason or an unknown kind"
+             for loss in (*trip.losses_there, *trip.losses_back)
+             if loss.kind not in KINDS or not re.search(r"\w", loss.because)]  # fmt: skip
+    for why, obj in ((trip.refused, trip.given), (trip.refused_back, trip.there)):
+        if why is None:
+            continue
+        if not re.search(r"\w", why.because):
+            wrong.append(f"refused at {why.path!r} without a reason")
+        if not leads(obj, why.path):
+            wrong.append(f"refused at {why.path!r}, which {type(obj).__name__} does not have ({why.because})")
+    return wrong
+
+
+__all__ = ["FACTS", "NONE", "Case", "Told", "Trip", "broken_row", "cases", "empty", "example", "ill_told", "leads", "lost_ways",
+           "name", "noise", "rows", "travel", "untold"]  # fmt: skip
