@@ -7,6 +7,7 @@ import hashlib
 import re
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,8 +42,9 @@ class OneLine(Converter):
                 cx.lose(at.src[2], NARROWED, line, "read back as street and house number")
             return line
         joined = f"{street or ''} {house or ''}".strip()
-        if split_line(joined) != (street, house, None):
-            cx.lose(at.src[1], NARROWED, house, "street and house number share one line there")
+        for i, read in enumerate(split_line(joined)[:2]):
+            if (value[i] or None) != read:
+                cx.lose(at.src[i], NARROWED, value[i], f"read back from the line {joined}")
         return joined or None
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
@@ -70,6 +72,8 @@ class TwoParts(Converter):
             street, house, rest = split_line(collapsed)
             if rest is not None or not self.mandatory:
                 street, house = line, None
+                if self.mandatory and "house_number" in cx.constants:
+                    cx.lose(at.src[2], NARROWED, line, "read back as a street: a house number is mandatory there")
             else:
                 cx.lose(at.src[2], NARROWED, line, "street and house number are apart there")
         if house is not None and not self.house.fullmatch(house):
@@ -78,13 +82,10 @@ class TwoParts(Converter):
                 cx.lose(at.src[1], NARROWED, house, f"spelled {upper} there")
                 house = upper
             else:
-                cx.lose(
-                    at.src[1],
-                    NARROWED,
-                    house,
-                    "no house number in the form allowed there: joined to the street",
-                )
-                street, house = f"{street} {house}", None
+                because = "no house number in the form allowed there: joined to the street"
+                cx.lose(at.src[0], NARROWED, street, because)
+                cx.lose(at.src[1], NARROWED, house, because)
+                street, house = f"{street or ''} {house}".strip(), None
         if house is None and self.mandatory:
             house = cx.constants.get("house_number")
             if house is not None:
@@ -240,6 +241,7 @@ def by_day(hours: tuple[RegularHours, ...]) -> dict[tuple[str, str], list[int]]:
 # --- time zones -----------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def standard_offset(zone: str, now: datetime) -> str | None:
     """``UTC+01:00``: the zone's standard time (without daylight saving) around ``now``."""
     if not is_zone(zone):

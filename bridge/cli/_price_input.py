@@ -6,6 +6,7 @@ path and the reason; a restriction nobody knows is refused too, as leaving it ou
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -343,19 +344,57 @@ def _period(wire: _Period) -> ChargingPeriod:
     return ChargingPeriod(_utc(wire.start_date_time), volumes, None if tariff is None else TariffId(tariff))
 
 
-def unknown_fields(content: bytes) -> list[tuple[str, str]]:
-    """Restrictions that no OCPI version knows, as (JSON path, name); for tariffs in any accepted form."""
-    data: Any = msgspec.json.decode(content)
-    if isinstance(data, dict) and "data" in data:
-        data = data["data"]
+def without_unknown(content: bytes) -> tuple[bytes, list[str]]:
+    """Tariffs without the restrictions that no OCPI version knows, and the JSON paths of those, for `lint`.
+
+    Numbers keep their text. Raises InputError for what is no JSON.
+    """
+    try:
+        data: Any = json.loads(content, parse_float=str)
+    except ValueError as error:
+        raise InputError("$", f"no valid JSON: {error}") from None
+    inner = data["data"] if isinstance(data, dict) and "data" in data else data
     known = frozenset(_Restrictions.__struct_fields__)
-    found = []
-    for index, tariff in enumerate(data if isinstance(data, list) else [data]):
-        if not isinstance(tariff, dict):
-            continue
-        for number, element in enumerate(tariff.get("elements") or ()):
+    found: list[str] = []
+    for index, tariff in enumerate(inner if isinstance(inner, list) else [inner]):
+        elements = tariff.get("elements") if isinstance(tariff, dict) else None
+        for number, element in enumerate(elements if isinstance(elements, list) else ()):
             restrictions = element.get("restrictions") if isinstance(element, dict) else None
-            names = restrictions if isinstance(restrictions, dict) else ()
-            path = f"$[{index}].elements[{number}].restrictions"
-            found += [(f"{path}.{name}", name) for name in names if name not in known]
-    return found
+            if isinstance(restrictions, dict):
+                path = f"[{index}].elements[{number}].restrictions"
+                found += [f"{path}.{name}" for name in restrictions if name not in known]
+                element["restrictions"] = {name: value for name, value in restrictions.items() if name in known}
+    return json.dumps(inner).encode(), found
+
+
+_NAMES: Final = {
+    "components": "price_components",
+    "days": "day_of_week",
+    "dimension": "type",
+    "kind": "type",
+    "periods": "charging_periods",
+    "place": "location",
+    "start": "start_date_time",
+    "step": "step_size",
+    "valid_from": "start_date_time",
+    "valid_until": "end_date_time",
+    "volumes": "dimensions",
+}
+
+
+def ocpi_path(path: str, version: str) -> str:
+    """A path in the canonical model's names as a JSON path in those of an OCPI version."""
+    if not path:
+        return "$"
+    names = dict(_NAMES, end="stop_date_time" if version == "2.1.1" else "end_date_time")
+    names |= {"excl": "excl_vat", "incl": "incl_vat"}
+    if version == "2.3.0":
+        limit = "min_price" in path or "max_price" in path
+        names |= {"excl": "before_taxes", "incl": "after_taxes" if limit else "taxes"}
+    words = []
+    for word in path.split("."):
+        name, bracket, rest = word.partition("[")
+        words.append(names.get(name, name) + bracket + rest)
+    if version == "2.1.1" and words[-1] in ("excl_vat", "incl_vat"):
+        words.pop()  # a total is one number there
+    return "$." + ".".join(words)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -79,6 +79,7 @@ def walk(cls: type[T], data: Any, aliases: dict[str, str] | None = None) -> Read
 _FOLD = re.compile(r"[^a-z0-9]")
 
 
+@lru_cache(4096)
 def fold(name: str) -> str:
     """A name without case and separators."""
     return _FOLD.sub("", name.lower())
@@ -93,9 +94,15 @@ def loads(data: bytes) -> Any:
 
 
 @cache
-def _names(cls: type) -> dict[str, tuple[str, Any, bool]]:
+def _names(cls: type) -> dict[str, tuple[str, Any, Any, bool]]:
+    """By folded name: the field, its bare type, the bare type of its items if it is a list, whether it is required."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    return {fold(f.encode_name): (f.name, hints[f.name], f.required) for f in msgspec.structs.fields(cls)}
+    found = {}
+    for f in msgspec.structs.fields(cls):
+        bare = _bare(hints[f.name])
+        inner = _bare(get_args(bare)[0]) if get_origin(bare) is tuple else None
+        found[fold(f.encode_name)] = f.name, bare, inner, f.required
+    return found
 
 
 def _bare(hint: Any) -> Any:
@@ -141,22 +148,19 @@ class _Walker:
             if known is None:
                 self.result.unknown.append((at, value))
                 continue
-            name, hint, required = known
+            name, bare, inner, required = known
             if name in given:
                 self.result.unknown.append((at, value))
                 continue
-            made = self.field(hint, value, at, required)
+            made = self.field(bare, value, at, required) if inner is None else self.items(inner, value, at, required)
             if made is not None:
                 given[name] = made
-        for name, _, required in names.values():
+        for name, _, _, required in names.values():
             if required and name not in given:
                 raise Unreadable(f"{path}.{name}" if path else name, f"{name} is missing")
         return cls(**given)
 
-    def field(self, hint: Any, value: Any, at: str, required: bool) -> Any:
-        bare = _bare(hint)
-        if get_origin(bare) is tuple:
-            return self.items(bare, value, at, required)
+    def field(self, bare: Any, value: Any, at: str, required: bool) -> Any:
         try:
             return self.value(bare, value, at)
         except _Bad as why:
@@ -169,8 +173,7 @@ class _Walker:
             self.result.repairs.append((why.path, why.value, why.because))
         return None
 
-    def items(self, bare: Any, value: Any, at: str, required: bool) -> Any:
-        inner = _bare(get_args(bare)[0])
+    def items(self, inner: Any, value: Any, at: str, required: bool) -> Any:
         made = []
         for i, one in enumerate(value if isinstance(value, list) else [value]):
             if one is None:

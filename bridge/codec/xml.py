@@ -340,7 +340,7 @@ def _text(f: XmlField, name: str, *, quote: bool = False) -> str:
     if kind is str:
         return f"quote({name})" if quote else f"esc({name})"
     if issubclass(kind, Enum):
-        return f"{name}.value"
+        return f"{name}._value_"  # the member's own attribute: ``value`` is a property and three times as slow
     if kind is bool:
         return f"('true' if {name} else 'false')"
     if issubclass(kind, Decimal):
@@ -360,11 +360,15 @@ def escape(text: str) -> str:
 
 
 def _quote(text: str) -> str:
-    return escape(text).replace('"', "&quot;")
+    if '"' in text or "&" in text or "<" in text or ">" in text:
+        return escape(text).replace('"', "&quot;")
+    return text
 
 
 def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def _local(moment: datetime) -> str:

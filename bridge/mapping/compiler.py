@@ -7,16 +7,19 @@ what the target demands. The source text of a compiled mapping is kept in ``func
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC
 from decimal import Decimal
+from enum import Enum
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bridge.errors import Refused
 from bridge.mapping.context import Context
-from bridge.mapping.convert import SAME, At, Of, Table, Utc, as_utc
-from bridge.mapping.loss import DEFAULTED, DROPPED, TRUNCATED
-from bridge.mapping.rows import Row, has_reads_as, refuses
+from bridge.mapping.convert import SAME, At, Of, Table, Utc, WholeSeconds, as_utc
+from bridge.mapping.loss import DEFAULTED, DROPPED, REFUSED, TRUNCATED, Loss
+from bridge.mapping.rows import Row, Source, has_reads_as, refuses
 from bridge.mapping.shape import MISSING, FieldShape, shape, twin
 
 if TYPE_CHECKING:
@@ -49,11 +52,12 @@ class _Writer:
         self.out = out
         self.src = mapping.canon if out else mapping.wire
         self.dst = mapping.wire if out else mapping.canon
-        self.scope: dict[str, Any] = {"Refused": Refused, "as_utc": as_utc, "cut": _cut, "missing": _missing,
-                                      "lose_none": _lose_default}  # fmt: skip
+        self.scope: dict[str, Any] = {"Refused": Refused, "as_utc": as_utc, "cut": _cut, "missing": _missing, "Loss": Loss,
+                                      "new": tuple.__new__, "constant": _constant, "recalled": _recalled, "UTC": UTC}  # fmt: skip
         self.lines: list[str] = []
         self.fetched: dict[str, str] = {"": "o"}
         self.made: dict[str, str] = {}
+        self.sources: dict[str, tuple[tuple[str, ...], str | None]] = {}
         self.count = 0
 
     def compiled(self) -> Callable[[Any, Context], Any]:
@@ -68,7 +72,7 @@ class _Writer:
                 self.made[one.canon[0]] = self._const(one.reads_as)
         result = self._built(self.dst, "", required=True)
         self.lines.append(f"return {result}")
-        text = "def convert(o, cx):\n" + "\n".join("    " + line for line in self.lines)
+        text = _function("convert(o, cx)", self.lines)
         exec(compile(text, f"<{self.mapping.name} {'out' if self.out else 'back'}>", "exec"), self.scope)  # noqa: S102
         function: Any = self.scope["convert"]
         function.source = text
@@ -83,20 +87,21 @@ class _Writer:
         for one in rows:
             inner._row(one)
         names = list(inner.made.values())
-        text = "def shared(o, p, cx):\n" + "\n".join("    " + line for line in inner.lines)
-        text += f"\n    return ({''.join(n + ', ' for n in names)})"
+        text = _function("shared(o, p, cx)", [*inner.lines, f"return ({''.join(n + ', ' for n in names)})"])
         exec(compile(text, f"<{self.mapping.name} {part}>", "exec"), self.scope)  # noqa: S102
         self.count = inner.count
-        self.lines += [f"p = o.{part}", f"known = cx.shared.get({id(self.mapping)})",
+        key = next(_KEYS)
+        self.lines += [f"p = o.{part}", f"known = cx.shared.get({key})",
                        "if known is None or known[0] is not p:",
                        "    try: values = shared(o, p, cx)",
                        "    except Refused as why: values = why",
-                       f"    cx.shared[{id(self.mapping)}] = known = (p, values)",
+                       f"    cx.shared[{key}] = known = (p, values)",
                        "values = known[1]",
                        "if values.__class__ is not tuple: raise Refused(values.path, values.because, values.value, values.key)"]  # fmt: skip
         if names:
             self.lines.append(f"{''.join(n + ', ' for n in names)}= values")
         self.made.update(inner.made)
+        self.sources.update(inner.sources)
         self.fetched[part] = "p"
 
     # --- rows
@@ -111,13 +116,17 @@ class _Writer:
             self._both(one, mine, theirs)
 
     def _both(self, one: Row, mine: tuple[str, ...], theirs: tuple[str, ...]) -> None:
+        key = one.or_else.key if one.or_else is not None else getattr(one.conv, "key_hint", None)
+        self.sources.update(dict.fromkeys(theirs, (tuple(_plain(p) for p in mine), key)))
         using = one.using if self.out else ()
         values = [self._fetch(p) for p in (*mine, *using)]
         single = len(mine) == 1
         call = self._call(one, values, mine, theirs)
         if len(theirs) == 1:
-            name = self._name()
-            self.lines.append(f"{name} = {call}")
+            name = call
+            if not call.isidentifier() or one.or_else is not None or self._limited(theirs[0]):
+                name = self._name()
+                self.lines.append(f"{name} = {call}")
             self.made[theirs[0]] = name
             self._finish(one, name, mine[0], theirs[0], plain=single and not using)
             return
@@ -140,40 +149,60 @@ class _Writer:
         many = field_at(self.src, mine[0]).many
         if conv is SAME or (self.out and type(conv) in (Of, Utc)):
             return f"{value} or None" if many else value
-        if type(conv) is Utc:
-            return f"None if {value} is None else as_utc({value})"
+        if type(conv) in (Utc, WholeSeconds) and not self.out:
+            return f"{value} if {value} is None or {value}.tzinfo is UTC else as_utc({value})"
         if isinstance(conv, Table):
             table = self._const(conv.exact_out if self.out else conv.exact_back)
             slow = self._converted(conv, value, mine, theirs)
             return f"None if {value} is None else {table}.get({value}) or {slow}"
         if isinstance(conv, Of):
             return f"None if {value} is None else {self._const(conv.kind)}({value})"
-        return f"{self._converted(conv, value, mine, theirs)} if {value if many else value + ' is not None'} else None"
+        some = value if many else value + " is not None"
+        return f"{self._converted(conv, value, mine, theirs, recall=self._recallable(conv, mine[0]))} if {some} else None"
 
-    def _converted(self, conv: Any, value: str, mine: tuple[str, ...], theirs: tuple[str, ...]) -> str:
+    def _recallable(self, conv: Any, path: str) -> bool:
+        """Whether what a converter gives for a value can be remembered: enumerations are few and quick to look up."""
+        kind = field_at(self.src, path).type
+        return getattr(conv, "pure", False) and isinstance(kind, type) and issubclass(kind, Enum)
+
+    def _converted(self, conv: Any, value: str, mine: tuple[str, ...], theirs: tuple[str, ...], *, recall: bool = False) -> str:
         function = self._const(conv.out if self.out else conv.back)
         at = self._const(At(tuple(_plain(p) for p in mine), tuple(_plain(p) for p in theirs)))
+        if recall:
+            return f"recalled(cx, {next(_KEYS)}, {value}, {function}, {at})"
         return f"{function}({value}, cx, {at})"
 
     def _finish(self, one: Row, name: str, mine: str, theirs: str, *, plain: bool) -> None:
         field = field_at(self.dst, theirs)
         if self.out and one.or_else is not None:
-            source = self._const(one.or_else)
-            again = self._again(one, mine, theirs, plain=plain)
-            self.lines += [f"if {name} is None or {name} == ():",
-                           f"    given = {source}.value(o, cx)",
-                           "    if given is not None:",
-                           f"        {name} = {again}",
-                           f"        if {name} is not None: lose_none(cx, {_plain(theirs)!r}, {name}, {source})"]  # fmt: skip
-        if self.out and field.limit is not None and not field.many and _is_text(field):
+            self.lines.append(f"if {name} is None or {name} == ():" if field.many else f"if {name} is None:")
+            self.lines += ["    " + line for line in self._or_else(one, name, mine, theirs, plain=plain)]
+        if self.out and self._limited(theirs):
             self.lines += [f"if {name} is not None and len({name}) > {field.limit}:",
                            f"    {name} = cut({name}, {field.limit}, {field.ident}, cx, {mine!r})"]  # fmt: skip
         self._demand(one, name, mine, theirs)
 
-    def _again(self, one: Row, mine: str, theirs: str, *, plain: bool) -> str:
-        if one.conv is SAME or not plain:
-            return "given"
-        return self._converted(one.conv, "given", (mine,), (theirs,))
+    def _or_else(self, one: Row, name: str, mine: str, theirs: str, *, plain: bool) -> list[str]:
+        """Lines that put what the row's ``or_else`` gives into ``name``, and say so."""
+        source: Any = one.or_else
+        convert = None if one.conv is SAME or not plain else one.conv.out
+        at = self._const(At((_plain(mine),), (_plain(theirs),)))
+        if source.derive is None:
+            key = next(_KEYS)
+            return [f"known = cx.shared.get({key})",
+                    f"if known is None: cx.shared[{key}] = known = constant(cx, {self._const(source)}, {self._const(convert)}, {at})",
+                    f"{name} = known[0]",
+                    "cx.losses += known[1]"]  # fmt: skip
+        again = "given" if convert is None else f"{self._const(convert)}(given, cx, {at})"
+        return [f"given = {self._const(source.derive)}(o, cx)",
+                "if given is not None:",
+                f"    {name} = {again}",
+                f"    if {name} is not None: {_lose(_plain(theirs), DEFAULTED, name, source.because)}"]  # fmt: skip
+
+    def _limited(self, path: str) -> bool:
+        """Whether a text has to be cut to what the field allows."""
+        field = field_at(self.dst, path)
+        return self.out and field.limit is not None and not field.many and _is_text(field)
 
     def _demand(self, one: Row, name: str, mine: str, theirs: str) -> None:
         field = field_at(self.dst, theirs)
@@ -182,7 +211,7 @@ class _Writer:
         if "." in theirs and self._optional_parent(theirs):
             return  # checked when the part is built, if any of it is there
         key = one.or_else.key if one.or_else is not None else getattr(one.conv, "key_hint", None)
-        test = f"not {name}" if field.many else f"{name} is None"
+        test = f"{name} is None"
         self.lines.append(
             f"if {test}: missing(cx, {tuple(_plain(p) for p in one.canon if self.out) or (_plain(mine),)!r}, {_plain(theirs)!r}, {key!r}, {self.mapping.name!r})"
         )
@@ -196,12 +225,11 @@ class _Writer:
         path = (one.canon or one.wire)[0]
         value = self._fetch(path)
         field = field_at(self.src, path)
-        because = self._const(one.because)
-        lose = f"cx.lose({_plain(path)!r}, {DROPPED!r}, {value}, {because})"
+        lose = _lose(_plain(path), DROPPED, value, one.because)
         some = f"{value} is not None" if field.type in (bool, int, Decimal) and not field.many else value
         if self.out and refuses(one):
             self.lines.append(
-                f"if {self._const(one.refuse_when)} == {value}: raise Refused({_plain(path)!r}, {because}, {value})"
+                f"if {self._const(one.refuse_when)} == {value}: raise Refused({_plain(path)!r}, {one.because!r}, {value})"
             )
         if self.out and has_reads_as(one):
             same = self._const(one.reads_as)
@@ -214,17 +242,14 @@ class _Writer:
     def _without_source(self, one: Row) -> None:
         """The target has a field that the source says nothing about."""
         path = (one.wire or one.canon)[0]
-        name = self._name()
-        self.made[path] = name
         if not self.out:
-            self.lines.append(f"{name} = {self._const(one.reads_as) if has_reads_as(one) else None}")
+            self.made[path] = self._const(one.reads_as) if has_reads_as(one) else "None"
             return
-        if one.or_else is None:
+        name = "None" if one.or_else is None else self._name()
+        self.made[path] = name
+        if one.or_else is not None:
             self.lines.append(f"{name} = None")
-        else:
-            source = self._const(one.or_else)
-            self.lines += [f"{name} = {source}.value(o, cx)",
-                           f"if {name} is not None: lose_none(cx, {_plain(path)!r}, {name}, {source})"]  # fmt: skip
+            self.lines += self._or_else(one, name, path, path, plain=False)
         self._demand(one, name, path, path)
 
     # --- building
@@ -240,18 +265,11 @@ class _Writer:
                 leaves.append(name)
                 if field.required and not required:
                     demanded.append((name, path))
-                if field.default is not MISSING and field.default is not None:
-                    arguments.append(f"({self._const(field.default)} if {name} is None else {name})")
-                else:
-                    arguments.append(name)
+                arguments.append(self._or_default(field, name))
             elif any(p.startswith(path + ".") for p in self.made):
                 name = self._built(field.type, path + ".", required=required and not field.optional)
                 leaves.append(name)
-                fallback = field.default if field.default is not MISSING else None
-                if fallback is not None:
-                    arguments.append(f"({self._const(fallback)} if {name} is None else {name})")
-                else:
-                    arguments.append(name)
+                arguments.append(self._or_default(field, name))
             else:
                 arguments.append(self._const(field.default if field.default is not MISSING else None))
         construct = self._const(twin(cls))
@@ -261,16 +279,22 @@ class _Writer:
         name = self._name()
         optional = bool(prefix) and not required
         if optional or (prefix and not self.out):
-            nothing = " and ".join(f"{leaf} is None" for leaf in leaves)
+            nothing = " and ".join(f"{leaf} is None" for leaf in leaves if leaf != "None") or "True"
             self.lines += [f"if {nothing}: {name} = None", "else:"]
             for leaf, path in demanded:
-                self.lines.append(
-                    f"    if {leaf} is None: missing(cx, {(_plain(path),)!r}, {_plain(path)!r}, None, {self.mapping.name!r})"
-                )
+                src, key = self.sources.get(path, ((_plain(path),), None))
+                self.lines.append(f"    if {leaf} is None: missing(cx, {src!r}, {_plain(path)!r}, {key!r}, {self.mapping.name!r})")
             self.lines.append(f"    {name} = {made}")
         else:
             self.lines.append(f"{name} = {made}")
         return name
+
+    def _or_default(self, field: FieldShape, name: str) -> str:
+        """The argument for a field: its default where there is nothing."""
+        if field.default is MISSING or field.default is None:
+            return name
+        default = self._const(field.default)
+        return default if name == "None" else f"({default} if {name} is None else {name})"
 
     def _fetch(self, path: str) -> str:
         known = self.fetched.get(path)
@@ -279,15 +303,12 @@ class _Writer:
         parent, _, last = path.rpartition(".")
         holder = self._fetch(parent)
         name = self._name()
-        field = field_at(self.src, path)
         optional = bool(parent) and (field_at(self.src, parent).optional or holder in self._maybe)
         if optional:
             self.lines.append(f"{name} = None if {holder} is None else {holder}.{last}")
             self._maybe.add(name)
         else:
             self.lines.append(f"{name} = {holder}.{last}")
-        if field.many and not field.optional:
-            pass
         self.fetched[path] = name
         return name
 
@@ -326,14 +347,62 @@ def _cut(text: str, limit: int, ident: bool, cx: Context, path: str) -> str:
     return text[:limit]
 
 
-def _lose_default(cx: Context, path: str, value: Any, source: Any) -> None:
-    cx.lose(path, DEFAULTED, value, source.because)
+_KEYS = count(1)
+"""Names, in ``Context.shared``, what one compiled row remembers."""
+
+_REMEMBERED = 1024
+
+
+def _function(signature: str, lines: list[str]) -> str:
+    """The text of a function; ``lost`` is where it puts losses."""
+    if any("lost(" in line for line in lines):
+        lines = ["lost = cx.losses.append", *lines]
+    return f"def {signature}:\n" + "\n".join("    " + line for line in lines)
+
+
+def _lose(path: str, kind: str, value: str, because: str) -> str:
+    """A statement that records a loss."""
+    return f"lost(new(Loss, ({path!r}, {kind!r}, {value}, {because!r})))"
+
+
+def _constant(cx: Context, source: Source, convert: Any, at: At) -> tuple[Any, tuple[Loss, ...]]:
+    """A constant of the partner file as a wire value, and the losses that tell of it. The same in the whole context."""
+    given = source.value(None, cx)
+    if given is None:
+        return None, ()
+    before = len(cx.losses)
+    made = given if convert is None else convert(given, cx, at)
+    if made is not None:
+        cx.lose(at.dst[0], DEFAULTED, made, source.because)
+    losses = tuple(cx.losses[before:])
+    del cx.losses[before:]
+    return made, losses
+
+
+def _recalled(cx: Context, key: int, value: Any, convert: Any, at: At) -> Any:
+    """What a converter gave for this value before in this context, with its losses."""
+    memory = cx.shared.get(key)
+    if memory is None:
+        memory = cx.shared[key] = {}
+    known = memory.get(value)
+    if known is None:
+        before = len(cx.losses)
+        made = convert(value, cx, at)
+        if len(memory) >= _REMEMBERED:
+            memory.clear()
+        memory[value] = known = made, tuple(cx.losses[before:])
+    elif known[1]:
+        cx.losses += known[1]
+    return known[0]
+
+
+_LEFT_OUT = frozenset({DROPPED, REFUSED})
 
 
 def _missing(cx: Context, src: tuple[str, ...], dst: str, key: str | None, name: str) -> None:
-    """Refuse: the target demands ``dst``. The reason is the last loss on its source, if there is one."""
+    """Refuse: the target demands ``dst``. The reason is the last loss that left its source out, if there is one."""
     for path, kind, value, because in reversed(cx.losses):
-        if kind != DEFAULTED and any(path == p or path.startswith((p + ".", p + "[")) for p in src):
+        if kind in _LEFT_OUT and any(path == p or path.startswith((p + ".", p + "[")) for p in src):
             raise Refused(path, f"{dst} is mandatory in {name}, but {because}", value, key)
     hint = f"; set {key} in the partner file" if key else ""
     raise Refused(src[0], f"{dst} is mandatory in {name} and the source does not have it{hint}", None, key)

@@ -45,7 +45,7 @@ class Context:
         self.facts = facts or Facts()
         self.losses: list[Loss] = []
         self.parent: Any = None
-        self.shared: dict[int, tuple[Any, Any]] = {}
+        self.shared: dict[int, Any] = {}
 
     def lose(self, path: str, kind: str, value: Any, because: str) -> None:
         """Record a loss; ``path`` is relative to the object being translated."""

@@ -31,6 +31,8 @@ class Converter:
     """A named leaf. Subclasses say in ``note`` what they do, for ``evbridge explain`` and the matrix."""
 
     note = ""
+    pure = True
+    """Whether the outcome depends on nothing but the value and the context's settings and facts (not on ``cx.parent``)."""
     always = False
     """Whether ``out`` is called even where none of its values is there (to fill in what is configured)."""
 

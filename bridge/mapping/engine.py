@@ -212,18 +212,22 @@ _STEP = re.compile(r"([^.\[\]]+)((?:\[\d+\])*)")
 
 
 def translated(mapping: Mapping, path: str, *, out: bool) -> str:
-    """``path`` of one side in the other's names: the longest row that holds it, then into the nested mapping."""
+    """``path`` of one side in the other's names: the longest row that holds it, then into the nested mapping.
+
+    A row's hints come first, those for the longest part of the path; read from right to left they hold for the way back.
+    """
     steps = _STEP.findall(path)
     plain = [name for name, _ in steps]
     for length in range(len(plain), 0, -1):
         prefix = ".".join(plain[:length])
         for one in mapping.rows:
             mine, theirs = (one.canon, one.wire) if out else (one.wire, one.canon)
-            if out and (hint := _hinted(one, ".".join(plain), prefix)) is not None:
-                return hint + (steps[length - 1][1] if prefix in one.canon else "")
-            if prefix not in mine or not theirs:
+            hints = one.hints if out else _backwards(one.hints)
+            if (hint := hints.get(prefix)) is not None and theirs:
+                return hint + _held(one.canon if out else one.wire, steps[:length])
+            place = next((i for i, p in enumerate(mine) if _wired(p) == prefix), None)
+            if place is None or not theirs:
                 continue
-            place = mine.index(prefix)
             target = theirs[place] if len(theirs) == len(mine) else theirs[0]
             index = steps[length - 1][1]
             rest = path.split(".", length)[length] if length < len(plain) else ""
@@ -234,10 +238,18 @@ def translated(mapping: Mapping, path: str, *, out: bool) -> str:
     return path
 
 
-def _hinted(one: Row, plain: str, prefix: str) -> str | None:
-    if prefix not in one.canon:
-        return None
-    return one.hints.get(plain)
+def _backwards(hints: dict[str, str]) -> dict[str, str]:
+    """The hints from wire to canonical, as far as they are unambiguous."""
+    told = list(hints.values())
+    return {_wired(wire): canon for canon, wire in hints.items() if told.count(wire) == 1}
+
+
+def _held(paths: tuple[str, ...], steps: list[tuple[str, str]]) -> str:
+    """The index that a path has at the row's own field, or at its last step."""
+    for length in range(len(steps), 0, -1):
+        if ".".join(name for name, _ in steps[:length]) in paths and length < len(steps):
+            return steps[length - 1][1]
+    return steps[-1][1]
 
 
 def _wired(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 DROPPED = "dropped"
@@ -33,12 +34,16 @@ class Loss(NamedTuple):
     because: str
 
 
+_made: Callable[[type[Loss], tuple[Any, ...]], Loss] = tuple.__new__
+"""Makes a loss without the checks of its constructor."""
+
+
 def prefixed(losses: list[Loss], start: int, source: str, target: str) -> None:
     """Move the losses from index ``start`` on below ``source`` (``defaulted`` ones: below ``target``), in place."""
     for i in range(start, len(losses)):
         path, kind, value, because = losses[i]
         base = target if kind == DEFAULTED else source
-        losses[i] = Loss(joined(base, path), kind, value, because)
+        losses[i] = _made(Loss, (joined(base, path), kind, value, because))
 
 
 def joined(base: str, path: str) -> str:

@@ -95,8 +95,8 @@ def twin(cls: type) -> Any:
         return cls
     names = [a.name for a in attrs.fields(cls)]
     loose = attrs.make_class("Twin" + cls.__name__, names, slots=True, eq=False, weakref_slot=False)
-    lines = [f"def build({', '.join(names)}):", f"    made = loose({', '.join(names)})",
+    lines = [f"def build({', '.join(names)}):", "    made = new(loose)", *(f"    made.{name} = {name}" for name in names),
              "    made.__class__ = cls", "    return made"]  # fmt: skip
-    scope: dict[str, Any] = {"loose": loose, "cls": cls}
+    scope: dict[str, Any] = {"loose": loose, "cls": cls, "new": object.__new__}
     exec("\n".join(lines), scope)  # noqa: S102  (built from attribute names only)
     return scope["build"]

@@ -156,13 +156,14 @@ class OchpClient:
     async def authorisations(self, since: datetime | None = None) -> AsyncIterator[Any]:
         """GetRoamingAuthorisationList, or (with ``since``) GetRoamingAuthorisationListUpdates: elements, one by one.
 
-        An element is valid until the next is asked for. The list is whole only if it ended without an error.
+        An element is valid until the next is asked for. The list is whole only if it ended without an error. The code
+        ``roaming`` ("partners have no data") is an update without records, but no list: nobody's tokens vanish by it.
         """
         if since is None:
             found = self._list("GetRoamingAuthorisationList", _TOKENS)
         else:
             inner = f"<lastUpdate><DateTime>{utc(since)}</DateTime></lastUpdate>".encode()
-            found = self._list("GetRoamingAuthorisationListUpdates", _TOKENS, inner)
+            found = self._list("GetRoamingAuthorisationListUpdates", _TOKENS, inner, nothing=w.ResultCode.ROAMING)
         async for element in found:
             yield element
 
@@ -188,7 +189,8 @@ class OchpClient:
         code, text = result(results[0])
         return Reply(code, text, tuple(child for child in message.body if child is not results[0]))
 
-    async def _list(self, operation: str, tags: Sequence[str], inner: bytes = b"") -> AsyncIterator[Any]:
+    async def _list(self, operation: str, tags: Sequence[str], inner: bytes = b"",
+                    nothing: w.ResultCode | None = None) -> AsyncIterator[Any]:  # fmt: skip
         judged = False
         async for name, element in self._http.elements(
             self.config.url, SERVICE + operation, self._envelope(operation, (inner,)), frozenset((*tags, "result")),
@@ -202,7 +204,7 @@ class OchpClient:
             code, text = result(element)
             if code is w.ResultCode.PARTLY:
                 raise Unreachable(f"the list is not whole: {codes.said(code, text)}")
-            if (error := codes.as_error(code, text)) is not None:
+            if code is not nothing and (error := codes.as_error(code, text)) is not None:
                 raise error
             judged = True
         if not judged:

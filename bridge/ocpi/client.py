@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, quote, urljoin, urlsplit, urlunsplit
@@ -137,7 +137,7 @@ class OcpiClient:
 
     # --- tokens
 
-    async def tokens(self, since: datetime | None) -> AsyncIterator[PageOf]:
+    async def tokens(self, since: datetime | None) -> AsyncGenerator[PageOf, None]:
         """GET the token list, page by page (mod_tokens, Sender; Pagination).
 
         The Link header is followed as it is. When the total shrinks on the way, objects have moved to earlier pages:
@@ -168,7 +168,7 @@ class OcpiClient:
         """POST a request for real-time authorisation (mod_tokens, Sender): AuthorizationInfo."""
         url = joined(self.endpoint("tokens", "SENDER"), uid, "authorize")
         params = None if self._config.quirks.no_type else {"type": type_}
-        answer = await self._call("POST", url, body=body, params=params, timeout=self._config.authorise_timeout)
+        answer = await self._call("POST", url, body=body, params=params, within=self._config.authorise_timeout)
         return self._read("AuthorizationInfo", answer.data)
 
     # --- commands
@@ -203,7 +203,7 @@ class OcpiClient:
 
     async def _call(self, method: str, url: str, *, body: bytes | None = None, params: Mapping[str, str] | None = None,
                     token: str | None = None, functional: bool = True, sender: tuple[str, str] | None = None,
-                    timeout: float | None = None) -> Reply:  # fmt: skip
+                    within: float | None = None) -> Reply:  # fmt: skip
         peer = self._peer()
         token = token or peer.token
         if token is None:
@@ -219,7 +219,7 @@ class OcpiClient:
                             "OCPI-from-country-code": ours[0], "OCPI-from-party-id": ours[1]}  # fmt: skip
         if body is not None:
             headers["Content-Type"] = "application/json"
-        answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, timeout=timeout)
+        answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, timeout=within)
         return reply(answer, empty_is_success=quirks.empty_is_success and method != "GET")
 
     def _read(self, name: str, data: bytes | None) -> Any:

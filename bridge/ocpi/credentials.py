@@ -234,10 +234,7 @@ class Registration:
             raise
         if not is_token(theirs.token):
             raise Unreachable("the partner's token is no credentials token", sent=True)
-        roles = self._roles(theirs)
-        await self._write(lambda s: PartnerCredentials(
-            theirs=theirs.token, ours=offered, previous=() if s.ours is None else (s.ours,), spent=s.spent,
-            versions_url=theirs.url, version=self._version.number, credentials_url=where, endpoints=endpoints, roles=roles))  # fmt: skip
+        await self._settle(theirs, offered, where, endpoints)
         _log.info("registered with %s", self._config.name)
 
     async def unregister(self) -> None:
@@ -257,29 +254,33 @@ class Registration:
         known = [self.state.ours, self.state.offered, *self.state.previous, self._config.token_for_them]
         return self.own(next((t for t in known if t is not None and t in (decoded, raw)), ""))
 
+    def may(self, access: Access, *, new: bool) -> None:
+        """Whether a partner may register anew, or change a registration. Raises Misstep (HTTP 405)."""
+        state = self.state
+        if new and state.registered and (state.confirmed or access is Access.FULL):
+            raise Misstep("already registered: update with PUT", Code.CLIENT_ERROR, 405)
+        if not new and not (state.registered and access is Access.FULL):
+            raise Misstep("not registered: register with POST", Code.CLIENT_ERROR, 405)
+
     async def posted(self, theirs: Any, access: Access) -> Any:
         """POST: a new registration; gives our credentials. Raises Misstep.
 
         A registration whose answer the partner never used may be made again with the same token A.
         """
         async with self._alone():
-            again = access is Access.REGISTER and not self.state.confirmed
-            if self.state.registered and not again:
-                raise Misstep("already registered: update with PUT", Code.CLIENT_ERROR, 405)
+            self.may(access, new=True)
             return await self._take(theirs)
 
     async def put(self, theirs: Any, access: Access) -> Any:
         """PUT: other token, roles or version; gives our credentials with a new token. Raises Misstep."""
         async with self._alone():
-            if not self.state.registered or access is Access.REGISTER:
-                raise Misstep("not registered: register with POST", Code.CLIENT_ERROR, 405)
+            self.may(access, new=False)
             return await self._take(theirs)
 
     async def deleted(self, access: Access) -> None:
         """DELETE: the registration ends. Raises Misstep."""
         async with self._alone():
-            if not self.state.registered or access is Access.REGISTER:
-                raise Misstep("not registered", Code.CLIENT_ERROR, 405)
+            self.may(access, new=False)
             await self._write(lambda s: PartnerCredentials(spent=s.spent))
             _log.warning("%s has ended the registration", self._config.name)
 
@@ -290,7 +291,7 @@ class Registration:
         return self._steps
 
     async def _take(self, theirs: Any) -> Any:
-        roles = self._check(theirs)
+        self._check(theirs)
         try:
             details = await self.client.version_details(await self._version_url(theirs.url, theirs.token), theirs.token)
             endpoints = self._endpoints(details)
@@ -300,13 +301,11 @@ class Registration:
             raise Misstep(why.because, int(why.code or Code.UNUSABLE_API)) from why
         token = new_token()
         where = next(e.url for e in endpoints if e.identifier == "credentials")
-        await self._write(lambda s: PartnerCredentials(
-            theirs=theirs.token, ours=token, previous=() if s.ours is None else (s.ours,), spent=s.spent,
-            versions_url=theirs.url, version=self._version.number, credentials_url=where, endpoints=endpoints, roles=roles))  # fmt: skip
+        await self._settle(theirs, token, where, endpoints)
         _log.info("%s has registered", self._config.name)
         return self.own(token)
 
-    def _check(self, theirs: Any) -> tuple[PartnerRole, ...]:
+    def _check(self, theirs: Any) -> None:
         if not is_token(theirs.token):
             raise Misstep("token: 1 to 64 characters of printable ASCII without blanks", Code.INVALID)
         if not theirs.url.startswith(("http://", "https://")):
@@ -318,14 +317,20 @@ class Registration:
             strange = [r for r in roles if not self.speaks_for(r.country_code, r.party_id)]
             if strange:
                 raise Misstep(f"roles: {strange[0].country_code}*{strange[0].party_id} was not agreed upon", Code.INVALID)
-        return roles
 
     # --- both
 
+    async def _settle(self, theirs: Any, ours: str, where: str, endpoints: tuple[PartnerEndpoint, ...]) -> None:
+        roles = self._roles(theirs)
+        await self._write(lambda s: PartnerCredentials(
+            theirs=theirs.token, ours=ours, previous=() if s.ours is None else (s.ours,), spent=s.spent,
+            versions_url=theirs.url, version=self._version.number, credentials_url=where, endpoints=endpoints,
+            roles=roles))  # fmt: skip
+
     def own(self, token: str) -> Any:
         """Our credentials with a token (Credentials object)."""
-        messages = self._version.messages
-        return messages.Credentials(token=token, url=self._config.versions, roles=tuple(_role(self._version, r) for r in self._config.roles))
+        roles = tuple(_role(self._version, r) for r in self._config.roles)
+        return self._version.messages.Credentials(token=token, url=self._config.versions, roles=roles)
 
     async def _version_url(self, url: str, token: str) -> str:
         versions = await self.client.versions(url, token)
@@ -349,15 +354,16 @@ class Registration:
 
     def _roles(self, theirs: Any) -> tuple[PartnerRole, ...]:
         return tuple(
-            PartnerRole(r.role.value, r.country_code.upper(), r.party_id.upper(), r.business_details.name if r.business_details else "")
-            for r in theirs.roles
+            PartnerRole(one.role.value, one.country_code.upper(), one.party_id.upper(), getattr(one.business_details, "name", ""))
+            for one in theirs.roles
         )
 
 
 def _role(version: Version, role: OurRole) -> Any:
     details = version.objects.BusinessDetails(name=role.name or f"{role.country_code}*{role.party_id}", website=role.website)
-    kind = version.messages.Role(role.role)
-    return version.messages.CredentialsRole(role=kind, business_details=details, party_id=role.party_id, country_code=role.country_code)
+    return version.messages.CredentialsRole(
+        role=version.messages.Role(role.role), business_details=details, party_id=role.party_id, country_code=role.country_code
+    )
 
 
 def new_token() -> str:

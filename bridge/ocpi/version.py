@@ -66,7 +66,7 @@ _TOKEN_TYPES = {
     TokenKind.OTHER: "OTHER",
 }
 
-_RESPONSES = {one: "REJECTED" for one in CommandResult} | {
+_RESPONSES = dict.fromkeys(CommandResult, "REJECTED") | {
     CommandResult.ACCEPTED: "ACCEPTED",
     CommandResult.NOT_SUPPORTED: "NOT_SUPPORTED",
     CommandResult.UNKNOWN_SESSION: "UNKNOWN_SESSION",

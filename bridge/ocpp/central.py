@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 from aiohttp import WSCloseCode, web
 from attrs import field, frozen
 
-from bridge.errors import Declined, PartnerError, Unreachable
+from bridge.errors import ConfigError, Declined, PartnerError, Unreachable
 from bridge.model.command import CommandResult
 from bridge.ocpp import v16
 from bridge.ocpp.frame import Call, ErrorCode
@@ -33,6 +33,7 @@ from bridge.roaming.ports import ChargerAnswer, ChargerEvents, ConnectorRef
 
 log = logging.getLogger("bridge.ocpp")
 
+_HASH: Final = re.compile(r"sha256:([^:]+):([0-9A-Fa-f]{64})")
 _NOT_SUPPORTED: Final = {ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED}
 
 
@@ -45,6 +46,10 @@ class ChargerAccess:
 
     password: bytes | None = field(default=None, repr=False)
     password_hash: str | None = field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.password_hash is not None and _HASH.fullmatch(self.password_hash) is None:
+            raise ConfigError("password_hash", "must be sha256:salt:digest, as `hash_password` makes it")
 
 
 @frozen
@@ -138,11 +143,16 @@ class CentralSystem:
                           answered=self._answered, most=config.most_under_way)  # fmt: skip
         if self._door is None:
             self._door = asyncio.Semaphore(config.upgrades)
-        async with self._door, lanes.gate:
+        async with lanes.gate, self._door:
             if not await self._known(charge_point):
                 raise web.HTTPNotFound(text="unknown charge point\n")
-            await socket.prepare(request)
             before = self._stations.get(charge_point)
+            try:
+                await socket.prepare(request)
+            except BaseException:
+                if before is None:
+                    await self._events.disconnected(charge_point)
+                raise
             self._stations[charge_point] = station
         if before is not None:
             log.warning("charger %s connected again: its older connection is closed", charge_point)
@@ -174,7 +184,7 @@ class CentralSystem:
         try:
             return await self._events.connected(charge_point)
         except Exception as why:
-            log.error("charger %s cannot be let in: %s", charge_point, type(why).__name__)  # noqa: TRY400
+            log.error("charger %s cannot be let in: %s", charge_point, type(why).__name__)
             raise web.HTTPServiceUnavailable(text="try again\n", headers={"Retry-After": "10"}) from why
 
     async def _left(self, station: Station, lanes: Lanes) -> None:
@@ -277,12 +287,15 @@ class CentralSystem:
     # --- what the operator asks for -----------------------------------------------------------------------------------
 
     async def call(self, charge_point: str, action: str, payload: Mapping[str, Any],
-                   timeout: float | None = None) -> dict[str, Any]:  # fmt: skip
-        """Any CALL; the payload of its CALLRESULT. Raises Unreachable (``sent``: it may have been obeyed) or Declined."""
+                   within: float | None = None) -> dict[str, Any]:  # fmt: skip
+        """Any CALL; the payload of its CALLRESULT, ``within`` seconds.
+
+        Raises Unreachable (``sent``: it may have been obeyed) or Declined.
+        """
         station = self._stations.get(charge_point)
         if station is None:
             raise Unreachable("the charger is not connected")
-        return await station.call(action, payload, self._config.call_timeout if timeout is None else timeout)
+        return await station.call(action, payload, self._config.call_timeout if within is None else within)
 
     async def trigger(self, charge_point: str, message: str, connector: int | None = None) -> str:
         """TriggerMessage, 5.17: Accepted, Rejected or NotImplemented. Raises Unreachable or Declined."""
@@ -381,6 +394,6 @@ def proven(access: ChargerAccess, charge_point: str, header: str | None) -> bool
 def _matches(access: ChargerAccess, given: bytes) -> bool:
     if access.password is not None:
         return hmac.compare_digest(access.password, given)
-    scheme, salt, digest = (access.password_hash or "").split(":")
-    made = hashlib.sha256(salt.encode() + given).hexdigest() if scheme == "sha256" else ""
+    _, salt, digest = (access.password_hash or "").split(":")
+    made = hashlib.sha256(salt.encode() + given).hexdigest()
     return hmac.compare_digest(digest.lower().encode(), made.encode())

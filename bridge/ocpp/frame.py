@@ -44,7 +44,7 @@ class CallError(Exception):
         self.because = because
 
 
-class Malformed(CallError):
+class MalformedError(CallError):
     """A frame that cannot be read; ``id`` is ``-1`` where no message id is in it, as OCPP 2.0.1 lays down."""
 
     def __init__(self, because: str, message_id: MessageId = "-1") -> None:
@@ -89,7 +89,7 @@ _ID_OF_ANSWER = re.compile(r"\s*\[\s*[34]\s*,")
 def parse(text: str | bytes) -> Frame | None:
     """Read one frame; None for one that asks for no answer: another message type, or an answer that cannot be read.
 
-    Raises :class:`Malformed`. Numbers with a point are Decimals.
+    Raises :class:`MalformedError`. Numbers with a point are Decimals.
     """
     try:
         found = _decode(text)
@@ -99,12 +99,12 @@ def parse(text: str | bytes) -> Frame | None:
         if _ID_OF_ANSWER.match(start):
             return None
         match = _ID_OF_BROKEN.match(start)
-        raise Malformed("this is no JSON", match[1] if match else "-1") from None
+        raise MalformedError("this is no JSON", match[1] if match else "-1") from None
     if not isinstance(found, list) or not found:
-        raise Malformed("a message is a JSON array")
+        raise MalformedError("a message is a JSON array")
     kind = found[0]
     if isinstance(kind, bool) or not isinstance(kind, int):
-        raise Malformed("the message type is no number")
+        raise MalformedError("the message type is no number")
     if kind == 2:
         return _call(found)
     return _answer(kind, found)
@@ -113,18 +113,18 @@ def parse(text: str | bytes) -> Frame | None:
 def _call(found: list[Any]) -> Call:
     message_id = found[1] if len(found) > 1 else None
     if isinstance(message_id, bool) or not isinstance(message_id, str | int):
-        raise Malformed("the message id is no text")
+        raise MalformedError("the message id is no text")
     if isinstance(message_id, int) and not -(2**63) <= message_id < 2**64:
-        raise Malformed("the message id is too large")
+        raise MalformedError("the message id is too large")
     if len(found) not in (3, 4):
-        raise Malformed("a CALL has four elements", message_id)
+        raise MalformedError("a CALL has four elements", message_id)
     action, payload = found[2], found[3] if len(found) == 4 else {}
     if not isinstance(action, str):
-        raise Malformed("the action is no text", message_id)
+        raise MalformedError("the action is no text", message_id)
     if payload is None:  # some chargers write an empty payload so, or leave it out
         payload = {}
     if not isinstance(payload, dict):
-        raise Malformed("the payload is no object", message_id)
+        raise MalformedError("the payload is no object", message_id)
     return Call(message_id, action, payload)
 
 

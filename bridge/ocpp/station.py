@@ -14,7 +14,7 @@ from attrs import define, field
 
 from bridge.errors import Declined, Unreachable
 from bridge.ocpp import frame
-from bridge.ocpp.frame import Call, CallError, ErrorCode, Failure, Frame, Malformed, Result
+from bridge.ocpp.frame import Call, CallError, ErrorCode, Failure, Frame, MalformedError, Result
 from bridge.ocpp.v16 import LANES, Lane
 
 log = logging.getLogger("bridge.ocpp")
@@ -64,7 +64,7 @@ class Station:
                     break
                 try:
                     found = frame.parse(message.data)
-                except Malformed as why:
+                except MalformedError as why:
                     log.warning("charger %s: unreadable frame: %s", self.charge_point, why.because)
                     await self._send(frame.error(why.id, why))
                     continue
@@ -85,14 +85,14 @@ class Station:
         self.gone()
         await self._socket.close(code=code, message=because.encode())
 
-    async def call(self, action: str, payload: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        """Send a CALL and wait for its answer, both within ``timeout`` seconds, the wait for one's turn included.
+    async def call(self, action: str, payload: Mapping[str, Any], within: float) -> dict[str, Any]:
+        """Send a CALL and wait for its answer, both ``within`` seconds, the wait for one's turn included.
 
         Raises Unreachable (``sent`` where the charger may have acted on it) or Declined with the CALLERROR's code.
         """
         sent = False
         try:
-            async with asyncio.timeout(timeout), self._turn:
+            async with asyncio.timeout(within), self._turn:
                 if self.closed:
                     raise Unreachable("the charger is not connected")
                 message_id = str(uuid4())
@@ -143,12 +143,12 @@ class Station:
         self._answered(self, call)
 
     async def _answer(self, call: Call) -> str:
-        if call.action == "StatusNotification":
+        if call.action == "StatusNotification" and call.payload.get("connectorId") not in (0, "0"):
             self.told_status = True
         try:
             return frame.result(call.id, await self._handle(self.charge_point, call))
         except CallError as why:
-            log.warning("charger %s: %s refused: %s", self.charge_point, call.action[:40], why)
+            log.warning("charger %s: %r refused: %s", self.charge_point, call.action[:40], why)
             return frame.error(call.id, why)
         except Exception as why:  # noqa: BLE001  (whatever the core raises, the message is not stored)
             # Where it happened, and not what it says: that may hold a token.

@@ -62,11 +62,13 @@ ID_TAG_MOST: Final = 20
 """Characters of an idTag (IdToken, OCPP 1.6, 7.28)."""
 
 TO_CHARGERS: Final = frozenset(
-    "CancelReservation CertificateSigned ChangeAvailability ChangeConfiguration ClearCache ClearChargingProfile "
-    "DeleteCertificate ExtendedTriggerMessage GetCompositeSchedule GetConfiguration GetDiagnostics "
-    "GetInstalledCertificateIds GetLocalListVersion GetLog InstallCertificate RemoteStartTransaction "
-    "RemoteStopTransaction ReserveNow Reset SendLocalList SetChargingProfile SignedUpdateFirmware TriggerMessage "
-    "UnlockConnector UpdateFirmware".split()
+    (  # noqa: SIM905
+        "CancelReservation CertificateSigned ChangeAvailability ChangeConfiguration ClearCache ClearChargingProfile "
+        "DeleteCertificate ExtendedTriggerMessage GetCompositeSchedule GetConfiguration GetDiagnostics "
+        "GetInstalledCertificateIds GetLocalListVersion GetLog InstallCertificate RemoteStartTransaction "
+        "RemoteStopTransaction ReserveNow Reset SendLocalList SetChargingProfile SignedUpdateFirmware TriggerMessage "
+        "UnlockConnector UpdateFirmware"
+    ).split()
 )
 """Actions that OCPP 1.6 and its security extension know, but not in this direction."""
 
@@ -165,7 +167,7 @@ class Messages:
         found = samples(fields.get("transactionData") or [], at)
         transaction = fields.whole("transactionId")
         await self.events.stopped(charge_point, transaction, fields.whole("meterStop"), at,
-                                  fields.text("reason"), fields.id_tag(), found)  # fmt: skip
+                                  _maybe(fields.text, "reason"), _maybe(fields.id_tag, "idTag"), found)  # fmt: skip
         log.info("charger %s: transaction %d ended", charge_point, transaction)
         return {}
 
@@ -187,6 +189,14 @@ def _tag(fields: Fields) -> str:
     if tag is None:
         raise CallError(ErrorCode.PROTOCOL_ERROR, "idTag is missing")
     return tag
+
+
+def _maybe(read: Callable[[str], str | None], name: str) -> str | None:
+    """An optional field of a message that has to be taken: what makes no sense in it is left out."""
+    try:
+        return read(name)
+    except CallError:
+        return None
 
 
 def _fault(fields: Fields) -> str | None:

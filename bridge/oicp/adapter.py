@@ -78,7 +78,7 @@ class OicpPartner:
     async def deliver(self, kind: Kind, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """Send jobs. Records of a kind go together, pushes one after the other; CDRs and notifications go one by one."""
         if kind is Kind.CDR:
-            return await asyncio.gather(*(self._limited(self._cdr(job)) for job in jobs))
+            return await asyncio.gather(*(self._cdr(job) for job in jobs))
         if kind is Kind.SESSION:
             return await self._notify(jobs)
         if kind is Kind.TARIFF:
@@ -132,14 +132,11 @@ class OicpPartner:
             outcomes.update(zip(members, done, strict=True))
         return [outcomes[i] for i in range(len(jobs))]
 
-    async def _limited(self, work: Any) -> Any:
-        async with self._busy:
-            return await work
-
     async def _cdr(self, job: Job) -> Outcome:
         """A CDR. ``400`` says that the session is invalid, but also that it has its CDR already: the text tells."""
         try:
-            reply = await self.client.charge_detail_record(job.body)
+            async with self._busy:
+                reply = await self.client.charge_detail_record(job.body)
         except Unreachable as why:
             return Retry(why.because, why.after, why.sent)
         except Declined as why:

@@ -20,8 +20,8 @@ from bridge.codec.wire import Wire
 from bridge.errors import Declined, Unreachable
 from bridge.oicp import wire as w
 from bridge.oicp.config import OicpConfig
-from bridge.transport.http import Answer, HttpClient
 from bridge.translate.files import encode
+from bridge.transport.http import Answer, HttpClient
 
 T = TypeVar("T")
 
@@ -114,13 +114,13 @@ class OicpClient:
     async def authorize_start(self, request: w.AuthorizeStart) -> Reply[Authorization]:
         """eRoamingAuthorizeStart 2.1."""
         answer = await self._post(f"/charging/v21/operators/{self._operator}/authorize/start", encode(request),
-                                  timeout=self.config.authorise_timeout)  # fmt: skip
+                                  within=self.config.authorise_timeout)  # fmt: skip
         return _read(answer, _authorization)
 
     async def authorize_stop(self, request: w.AuthorizeStop) -> Reply[Authorization]:
         """eRoamingAuthorizeStop 2.1."""
         answer = await self._post(f"/charging/v21/operators/{self._operator}/authorize/stop", encode(request),
-                                  timeout=self.config.authorise_timeout)  # fmt: skip
+                                  within=self.config.authorise_timeout)  # fmt: skip
         return _read(answer, _authorization)
 
     # --- sessions
@@ -137,15 +137,16 @@ class OicpClient:
 
     def _message(self, action: w.ActionType, outer: str, inner: str, records: Iterable[bytes]) -> bytes:
         head = encode({"OperatorID": self.config.operator_id, "OperatorName": self.config.operator_name})[:-1]
-        return b'{"ActionType":%b,"%b":%b,"%b":[%b]}}' % (encode(action), outer.encode(), head, inner.encode(), b",".join(records))
+        listed = b",".join(records)
+        return b'{"ActionType":%b,"%b":%b,"%b":[%b]}}' % (encode(action), outer.encode(), head, inner.encode(), listed)
 
     async def _push(self, path: str, body: bytes) -> Reply[Acknowledgement]:
         lock = self._one_at_a_time.setdefault(path, asyncio.Lock())
         async with lock:
             return _read(await self._post(path, body), _acknowledgement)
 
-    async def _post(self, path: str, body: bytes, timeout: float | None = None) -> Answer:
-        answer = await self._http.request("POST", path, body=body, headers=_HEADERS, timeout=timeout)
+    async def _post(self, path: str, body: bytes, within: float | None = None) -> Answer:
+        answer = await self._http.request("POST", path, body=body, headers=_HEADERS, timeout=within)
         if answer.status == 200:
             return answer
         if answer.status in (400, 401, 404):

@@ -61,7 +61,7 @@ class InboundAuth:
         if self.mode is Inbound.BASIC and not self.user:
             raise ConfigError("inbound_auth.user", "basic needs a user")
         if self.mode is Inbound.HEADER and not (self.header and self.networks):
-            raise ConfigError("inbound_auth.header", "header needs the header's name, and networks of the proxies that may set it")
+            raise ConfigError("inbound_auth.header", "the header's name, and networks of the proxies that may set it")
         for network in self.networks:
             try:
                 ipaddress.ip_network(network)

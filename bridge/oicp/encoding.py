@@ -69,7 +69,7 @@ class Encoder:
                 cx.take()
                 left_out.append((ident, Loss(_of_location(why.path, i), REFUSED, why.value, why.because)))
                 continue
-            losses = tuple((ident, lo if lo.kind == DEFAULTED else lo._replace(path=_of_location(lo.path, i))) for lo in cx.take())
+            losses = tuple((ident, _in_location(loss, i)) for loss in cx.take())
             made.append(Encoded(record.EvseID, encode(record), losses))
         if not made:
             if not left_out:
@@ -105,18 +105,19 @@ class Encoder:
 
     def session(self, session: Session) -> list[Encoded]:
         """The notification of the session's state. Refused without the hub's SessionID, and before charging began."""
-        if session.hub_session_id is None:
+        ident = session.hub_session_id
+        if ident is None:
             raise Refused("hub_session_id", "OICP knows sessions that the hub authorised only, by its SessionID")
         if session.notification is None and session.error is None and session.status in (
                 SessionStatus.PENDING, SessionStatus.RESERVATION, None):  # fmt: skip
             raise Refused("status", "OICP tells of charging: nothing has been charged yet", session.status)
         if session.status is SessionStatus.INVALID and session.notification is None and session.error is None:
             session = evolve(session, notification=Notification.END)
-        record, losses = self._one("session", session, session.hub_session_id)
+        record, losses = self._one("session", session, ident)
         record = msgspec.structs.replace(record, OperatorID=self.config.operator_id)
         if record.Type is w.ChargingNotificationType.PROGRESS and record.EventOccurred is None and session.last_updated:
             record = msgspec.structs.replace(record, EventOccurred=session.last_updated)
-            losses += ((session.hub_session_id, Loss("EventOccurred", DEFAULTED, session.last_updated, "time of the change")),)
+            losses += ((ident, Loss("EventOccurred", DEFAULTED, session.last_updated, "time of the change")),)
         for name in _DEMANDED[record.Type]:
             if getattr(record, name) is None:
                 raise Refused(name, f"{name} is mandatory in the notification {record.Type.value}")
@@ -157,6 +158,10 @@ class Encoder:
             PricingDefaultPriceCurrency=constants.get("currency") or tariff.currency,
             PricingDefaultReferenceUnit=w.ReferenceUnit(constants["default_unit"]))  # fmt: skip
         return encode(head).decode()
+
+
+def _in_location(loss: Loss, i: int) -> Loss:
+    return loss if loss.kind == DEFAULTED else loss._replace(path=_of_location(loss.path, i))
 
 
 def _of_location(path: str, i: int) -> str:

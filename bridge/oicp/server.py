@@ -72,9 +72,8 @@ def _handler(core: ports.Inbound, partners: Mapping[str, OicpPartner], read: Any
 
 def _addressed(callers: list[OicpPartner], evse_id: str) -> OicpPartner:
     """Of several contracts with the hub, the one whose operator the EVSE-ID names; a hub operator's may name any."""
-    plain = evse_id.replace("*", "").upper()
     for partner in callers:
-        if plain.startswith(partner.config.operator_id.replace("*", "").upper()):
+        if _plain(evse_id).startswith(_plain(partner.config.operator_id)):
             return partner
     return callers[0]
 
@@ -152,8 +151,11 @@ def _token(m: Any) -> Token:
     """The driver. Remote messages carry RemoteIdentification only; other kinds are read where a partner sends them."""
     said: w.Identification = m.Identification
     party = _provider(m)
-    for kind, one in ((TokenKind.REMOTE, said.RemoteIdentification), (TokenKind.PLUG_AND_CHARGE, said.PlugAndChargeIdentification),
-                      (TokenKind.QR_CODE, said.QRCodeIdentification)):  # fmt: skip
+    for kind, one in (
+        (TokenKind.REMOTE, said.RemoteIdentification),
+        (TokenKind.PLUG_AND_CHARGE, said.PlugAndChargeIdentification),
+        (TokenKind.QR_CODE, said.QRCodeIdentification),
+    ):
         if one is not None:
             contract: ContractId | str = one.EvcoID.upper()
             try:
@@ -210,4 +212,4 @@ async def _body(request: web.Request) -> bytes | None:
 
 
 def _plain(identifier: str) -> str:
-    return identifier.replace("*", "").replace("-", "").upper()
+    return identifier.replace("*", "").replace("-", "").replace("+", "").upper()

@@ -524,7 +524,7 @@ class PricingProductDataRecord(Wire, kw_only=True):
     PricePerReferenceUnit: Annotated[Decimal | None, MUST] = None
     MaximumProductChargingPower: Annotated[Decimal | None, MUST] = None
     IsValid24hours: Annotated[bool | None, MUST] = None
-    ProductAvailabilityTimes: tuple[ProductAvailabilityTimes, ...] | None = ()
+    ProductAvailabilityTimes: Annotated[tuple[ProductAvailabilityTimes, ...] | None, MUST] = None
     AdditionalReferences: tuple[AdditionalReferences, ...] | None = None
 
 

@@ -8,15 +8,17 @@ Amounts are exact decimals to the end; `Priced.rounded` rounds them once, by a n
 """
 
 from bridge.tariff.check import check
+from bridge.tariff.choice import choose
 from bridge.tariff.clock import zone_named
 from bridge.tariff.engine import Priced, price
 from bridge.tariff.errors import Finding, NoTariffError, PricingError, Severity
+from bridge.tariff.explain import describe, explain, explanation
 from bridge.tariff.lines import Line, Unpriced
+from bridge.tariff.lint import lint
 from bridge.tariff.live import Outlook, PricedSession, RunningSession, Sample, price_samples, price_session
 from bridge.tariff.money import Rounding, rounding
 from bridge.tariff.readings import POINTS, Reading
 from bridge.tariff.rules import Rules
-from bridge.tariff.select import choose
 from bridge.tariff.totals import Billed, Totals
 
 __all__ = [
@@ -39,6 +41,10 @@ __all__ = [
     "Unpriced",
     "check",
     "choose",
+    "describe",
+    "explain",
+    "explanation",
+    "lint",
     "price",
     "price_samples",
     "price_session",

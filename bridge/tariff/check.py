@@ -111,15 +111,16 @@ def _volumes(cdr: Cdr, found: Selected) -> Iterator[Finding]:
         time, parking, reserved = part.time, part.parking, part.reserved
         end = parts[index + 1].start if index < last else found.case.end
         seconds = None
+        told = time if parking is None and reserved is None else (time or ZERO) + (parking or ZERO) + (reserved or ZERO)
         if end is not None:
             span = end - part.start
-            seconds = Decimal(span.days * 86_400 + span.seconds + (span.microseconds > 0))
-            told = (time or ZERO) + (parking or ZERO) + (reserved or ZERO)
-            if told > seconds + _SECONDS:
-                message = f"{_hours(told)} h of time are told of a period of {_hours(seconds)} h"
+            seconds = span.days * 86_400 + span.seconds + (span.microseconds > 0)
+            if told is not None and told > seconds + _SECONDS:
+                message = f"{_hours(told)} h of time are told of a period of {_hours(Decimal(seconds))} h"
                 yield Finding("DIMENSION_EXCEEDS_PERIOD", message, f"periods[{index}].volumes")
-        if part.energy:
-            yield from _flow(index, part, part.energy, seconds)
+        energy, peak = part.energy, part.max_power
+        if energy and ((parking and not time) or (peak is not None and seconds is not None)):
+            yield from _flow(index, part, energy, seconds)
         if time is None and parking is None and reserved is None and seconds:
             plan = found.plans[index]
             if plan is not None and (plan.time or plan.parking):
@@ -150,15 +151,15 @@ _SIGNED: Final = frozenset(
 """Dimensions that are negative while energy flows back into the grid."""
 
 
-def _flow(index: int, part: Part, energy: Decimal, seconds: Decimal | None) -> Iterator[Finding]:
+def _flow(index: int, part: Part, energy: Decimal, seconds: int | None) -> Iterator[Finding]:
     """Energy against the kind of time it flowed in, and against the highest power."""
     path = f"periods[{index}].volumes"
     if energy > 0 and part.parking and not part.time:
         message = f"{text(energy)} kWh flowed while only parking time is told"
         yield Finding("ENERGY_WHILE_PARKING", message, path, _WARNING)
-    peak = part.ranges[3]
+    peak = part.max_power
     if peak is not None and seconds is not None and energy * HOUR > peak * seconds + KWH * HOUR:
-        message = f"{text(energy)} kWh in {_hours(seconds)} h is more than {text(peak)} kW give"
+        message = f"{text(energy)} kWh in {_hours(Decimal(seconds))} h is more than {text(peak)} kW give"
         yield Finding("ENERGY_EXCEEDS_POWER", message, path, _WARNING)
 
 
@@ -235,17 +236,12 @@ def _costs(cdr: Cdr, priced: Priced, tolerance: Decimal | None) -> Iterator[Find
     """Claimed amounts against computed ones."""
     if cdr.total_cost is None:
         yield Finding("COST_MISSING", "the CDR does not say what it costs", "total_cost", _WARNING)
-    selected = priced.selected
     unit = rounding(priced.currency).unit
-    groups = {
-        "energy": selected.energy,
-        "time": selected.time,
-        "parking": selected.parking,
-        "reservation": selected.reserved,
-    }
-    rules = {name: len({id(entry[1]) for entry in entries if entry[1] is not None}) for name, entries in groups.items()}
-    rules["fixed"] = len(priced.bill.fees)
-    rules["reservation"] += len(selected.reserved_flats)
+    bill = priced.bill
+    shares = (bill.energy, bill.time, bill.parking, bill.fixed, bill.reserved)
+    rules = {name: len(share.by_rule) for (_, name), share in zip(_COSTS, shares, strict=True)}
+    rules["fixed"] = len(bill.fees)
+    rules["reservation"] += len(priced.selected.reserved_flats)
     near = tolerance if tolerance is not None else unit * max(1, sum(rules.values()))
     sign = -1 if cdr.credit else 1
     yield from _amount("total_cost", cdr.total_cost, priced.totals.total, sign, near, priced)
@@ -296,17 +292,17 @@ def _borders(found: Selected) -> Iterator[Finding]:
     parts, end = found.parts, found.case.end
     if end is None or end - found.case.start > _LONG:
         return
-    borders: dict[int, list[datetime]] = {}
+    borders: list[datetime] = []
+    known: Plan | None = None
     kwh, last = ZERO, len(parts) - 1
     for index, part in enumerate(parts):
         plan = found.plans[index]
         more = part.energy or ZERO
         if plan is not None and not part.waits:
-            if id(plan) not in borders:
-                borders[id(plan)] = turns(plan, found.zone, found.origin, parts[0].start, end)
-            until = parts[index + 1].start if index < last else end
-            inside = _inside(borders[id(plan)], part.start, until)
-            if inside or any(kwh < x < kwh + more for x in plan.kwhs):
+            if plan is not known:
+                known, borders = plan, turns(plan, found.zone, found.origin, parts[0].start, end)
+            inside = _inside(borders, part.start, parts[index + 1].start if index < last else end) if borders else []
+            if inside or (plan.kwhs and any(kwh < x < kwh + more for x in plan.kwhs)):
                 turned = _turned(found, plan, part, inside, (kwh, kwh + more))
                 if turned is not None:
                     yield Finding("PERIOD_SPANS_PRICE_CHANGE", turned, f"periods[{index}].start", _WARNING)
@@ -315,14 +311,17 @@ def _borders(found: Selected) -> Iterator[Finding]:
 
 def _inside(borders: list[datetime], start: datetime, end: datetime) -> list[datetime]:
     """Borders that lie in a period, by more than the second to which its times may have been cut."""
-    first_one = bisect_right(borders, start)
-    return [t for t in borders[first_one : bisect_left(borders, end)] if t - start > _SECOND and end - t > _SECOND]
+    place = bisect_right(borders, start)
+    if place == len(borders) or borders[place] >= end:
+        return []
+    return [t for t in borders[place : bisect_left(borders, end)] if t - start > _SECOND and end - t > _SECOND]
 
 
 def _turned(found: Selected, plan: Plan, part: Part, inside: list[datetime], kwh: tuple[Decimal, Decimal]) -> str | None:
     """How a price changes within a period, if one does."""
     facts = Facts()
-    facts.min_current, facts.max_current, facts.min_power, facts.max_power = part.ranges
+    facts.min_current, facts.max_current = part.min_current, part.max_current
+    facts.min_power, facts.max_power = part.min_power, part.max_power
 
     def at(instant: datetime, energy: Decimal) -> dict[str, Rule | None]:
         facts.move(instant, instant.astimezone(found.zone))

@@ -69,7 +69,7 @@ class Priced:
         given.
         """
         chosen = policy or rounding(self.currency)
-        return totals_of(self.bill, lambda value, per: chosen.apply(value, per))
+        return totals_of(self.bill, chosen.apply)
 
 
 def price(record: Cdr | Session, tariffs: Sequence[Tariff], zone: ZoneInfo, rules: Rules = DEFAULT) -> Priced:

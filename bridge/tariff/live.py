@@ -19,13 +19,13 @@ from attrs import frozen
 
 from bridge.model.session import CdrDimension, ChargingPeriod, Session, SessionStatus, Volume
 from bridge.model.tariff import Tariff
+from bridge.tariff.choice import choose
 from bridge.tariff.clock import micros, turns
 from bridge.tariff.engine import Priced, price
 from bridge.tariff.errors import NoTariffError, PricingError
 from bridge.tariff.money import EXACT, ZERO
 from bridge.tariff.plan import MICRO, Facts, Plan, Rule, first, plan_of
 from bridge.tariff.rules import DEFAULT, Rules
-from bridge.tariff.select import choose
 
 HORIZON: Final = timedelta(days=8)
 """How far a change of price is looked for: a week, so that every weekday is seen, and a day."""

@@ -12,11 +12,13 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bridge.model.session import CdrDimension, ChargingPeriod
-from bridge.tariff.money import HOUR
+from bridge.tariff.money import HOUR, ZERO
+from bridge.tariff.plan import Facts
 
 FOUR_DECIMALS: Final = Decimal("0.18")
 """Half a unit of the fourth decimal of an hour, in seconds: what OCPI's numbers cannot hold (0.00005 h)."""
 
+_HOUR: Final = Decimal(HOUR)
 _ENERGY: Final = CdrDimension.ENERGY
 _TIME: Final = CdrDimension.TIME
 _PARKING: Final = CdrDimension.PARKING_TIME
@@ -36,21 +38,26 @@ class Case(NamedTuple):
     over: bool
 
 
-class Part:
+class Part(Facts):
     """The volumes of one period, None where it does not tell. Energy in kWh, times in seconds.
 
     A time is the span between the period's timestamps where it differs from that by no more than four decimals of
     an hour can hold; ``written`` then has the three times (charging, parking, reserved) as the volumes have them.
-    ``ranges`` are MIN_CURRENT, MAX_CURRENT, MIN_POWER and MAX_POWER. ``waits``: part of a
+    As facts it is about the period's start. ``waits``: part of a
     reservation in which nothing else happens. ``odd``: has a negative volume, or one that no CDR may have.
     """
 
-    __slots__ = ("energy", "local", "odd", "parking", "ranges", "reserved", "start", "time", "waits", "written")
+    __slots__ = ("energy", "odd", "parking", "reserved", "start", "time", "waits", "written")
 
     def __init__(self, period: ChargingPeriod, end: datetime | None, zone: ZoneInfo) -> None:
         """Measure a period that lasts until ``end``. A dimension given twice counts as their sum."""
-        self.start = start = period.start
-        self.local = start.astimezone(zone)
+        self.start = self.at = start = period.start
+        local = start.astimezone(zone)
+        self.minute = local.hour * 60 + local.minute
+        self.day = local.toordinal()
+        self.weekday = local.isoweekday()
+        self.elapsed = 0
+        self.blind = False
         energy = time = parking = reserved = None
         low_a = high_a = low_w = high_w = None
         odd = False
@@ -59,9 +66,9 @@ class Part:
             if dimension is _ENERGY:
                 energy = amount if energy is None else energy + amount
             elif dimension is _TIME:
-                time = amount * HOUR if time is None else time + amount * HOUR
+                time = amount * _HOUR if time is None else time + amount * _HOUR
             elif dimension is _PARKING:
-                parking = amount * HOUR if parking is None else parking + amount * HOUR
+                parking = amount * _HOUR if parking is None else parking + amount * _HOUR
             elif dimension is _MAX_POWER:
                 high_w = amount
             elif dimension is _MIN_POWER:
@@ -71,28 +78,28 @@ class Part:
             elif dimension is _MIN_CURRENT:
                 low_a = amount
             elif dimension is _RESERVED:
-                reserved = amount * HOUR if reserved is None else reserved + amount * HOUR
+                reserved = amount * _HOUR if reserved is None else reserved + amount * _HOUR
             else:
                 odd = True
             if amount < 0:
                 odd = True
         self.energy = energy
         self.odd = odd
-        self.ranges = (low_a, high_a, low_w, high_w)
+        self.min_current, self.max_current, self.min_power, self.max_power = low_a, high_a, low_w, high_w
         self.waits = reserved is not None and not (energy or time or parking)
         self.written: tuple[Decimal | None, Decimal | None, Decimal | None] | None = None
         if end is not None:
-            before = (time, parking, reserved)
-            if time:
-                if not parking and not reserved:
-                    time = _nearest(time, end - start)
-            elif parking:
-                if not reserved:
-                    parking = _nearest(parking, end - start)
-            elif reserved:
-                reserved = _nearest(reserved, end - start)
-            if before != (time, parking, reserved):
-                self.written = before
+            told = time or parking or reserved
+            if told and not ((time and parking) or (time and reserved) or (parking and reserved)):
+                seconds = _nearest(told, end - start)
+                if seconds != told:
+                    self.written = (time, parking, reserved)
+                    if time:
+                        time = seconds
+                    elif parking:
+                        parking = seconds
+                    else:
+                        reserved = seconds
         self.time = time
         self.parking = parking
         self.reserved = reserved
@@ -106,8 +113,14 @@ def _nearest(seconds: Decimal, span: timedelta) -> Decimal:
 
 
 def parts_of(case: Case, zone: ZoneInfo) -> list[Part]:
-    """The periods of a case, measured: each lasts until the next one starts, the last until the session's
-    end.
-    """
+    """The periods of a case, measured: each lasts until the next one starts, the last until the session's end."""
     ends = [p.start for p in case.periods[1:]]
-    return [Part(p, e, zone) for p, e in zip(case.periods, [*ends, case.end], strict=True)]
+    parts = []
+    kwh = ZERO
+    for period, end in zip(case.periods, [*ends, case.end], strict=True):
+        part = Part(period, end, zone)
+        part.kwh = kwh
+        if part.energy:
+            kwh += part.energy
+        parts.append(part)
+    return parts

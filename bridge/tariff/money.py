@@ -70,16 +70,14 @@ def quotient(value: Exact, divisor: int) -> Exact:
 
 
 def decimal(value: Exact, per: int = 1) -> Decimal:
-    """``value / per`` as a Decimal without trailing zeros: exact if it has a finite form, else at `PLACES`."""
-    if type(value) is Decimal:
-        if per != 1:
-            result = _LOOSE.divide(value, per)
-            # No tie can be near the rest: a fraction that does not end is further from one than 60 digits hide.
-            value = result if EXACT.multiply(result, per) == value else _LOOSE.quantize(result, _GRAIN)
-    else:
-        value = _finite(Fraction(value) / per)
-    # Adding a zero of exponent 0 writes out what normalising made of whole tens (5E+1).
-    return EXACT.add(EXACT.normalize(value), ZERO)
+    """``value / per`` as a Decimal: exact if it has a finite form, else at `PLACES`."""
+    if type(value) is not Decimal:
+        return _finite(Fraction(value) / per)
+    if per == 1 or not value:
+        return value
+    result = _LOOSE.divide(value, per)
+    # No tie can be near the rest: a fraction that does not end is further from one than 60 digits hide.
+    return result if EXACT.multiply(result, per) == value else _LOOSE.quantize(result, _GRAIN)
 
 
 def _finite(value: Fraction) -> Decimal:

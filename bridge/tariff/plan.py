@@ -184,7 +184,7 @@ class Plan:
         self.instants = tuple(sorted({t for r in used for t in (r.start, r.end) if t is not None}))
         minutes: set[int] = set()
         for r in used:
-            minutes |= _minutes(r)
+            minutes |= minutes_of(r)
         self.minutes = tuple(sorted(minutes))
         self.clock = bool(minutes or self.instants)
 
@@ -193,7 +193,7 @@ def _values(values: Iterable[Decimal | None]) -> tuple[Decimal, ...]:
     return tuple(v for v in values if v is not None)
 
 
-def _minutes(r: Restrictions) -> set[int]:
+def minutes_of(r: Restrictions) -> set[int]:
     """Minutes of the local day at which a restriction on clock or calendar may turn."""
     found: set[int] = set()
     if r.start_time is not None or r.end_time is not None:

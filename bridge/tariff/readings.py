@@ -37,6 +37,10 @@ class Reading:
         """The amounts under this reading."""
         return totals_of(self.bill, decimal)
 
+    def rounded(self, policy: Rounding) -> Totals:
+        """The amounts rounded, each once and from its exact value."""
+        return totals_of(self.bill, policy.apply)
+
 
 _SELECTING: Final = frozenset(
     {

@@ -44,25 +44,26 @@ class Totals:
 def totals_of(made: Bill, finish: Finish) -> Totals:
     """The amounts of a bill, each finished (written out, or rounded) once."""
 
-    def amount(excl: Exact | None, incl: Exact | None, per: int) -> Price:
-        return Price(None if excl is None else finish(excl, per), None if incl is None else finish(incl, per))
-
-    def part(share: Share) -> Price | None:
-        return amount(share.excl, share.incl, share.per) if share.active else None
-
-    billed = Billed(
-        decimal(made.energy.volume),
-        decimal(made.time.volume, HOUR),
-        decimal(made.parking.volume, HOUR),
-        decimal(made.reserved.volume, HOUR),
-    )
-    total = None if made.total is None else amount(*made.total, HOUR)
+    total = made.total
     return Totals(
-        total,
-        part(made.energy),
-        part(made.time),
-        part(made.parking),
-        part(made.fixed),
-        part(made.reserved),
-        billed,
+        None if total is None else _amount(*total, HOUR, finish),
+        _part(made.energy, finish),
+        _part(made.time, finish),
+        _part(made.parking, finish),
+        _part(made.fixed, finish),
+        _part(made.reserved, finish),
+        Billed(
+            made.energy.volume,
+            decimal(made.time.volume, HOUR),
+            decimal(made.parking.volume, HOUR),
+            decimal(made.reserved.volume, HOUR),
+        ),
     )
+
+
+def _part(share: Share, finish: Finish) -> Price | None:
+    return _amount(share.excl, share.incl, share.per, finish) if share.active else None
+
+
+def _amount(excl: Exact | None, incl: Exact | None, per: int, finish: Finish) -> Price:
+    return Price(None if excl is None else finish(excl, per), None if incl is None else finish(incl, per))

@@ -182,13 +182,13 @@ class Translator:
             for owner, path in owners(why.path, REFUSED):
                 self._refuse(owner, Loss(path, REFUSED, why.value, why.because), report)
             return None
-        if cx.losses:
-            self._report(cx.take(), owners, report)
+        if losses := cx.losses:
+            cx.losses = []
+            self._report(losses, owners, report)
         if self.target.carries == LOCATION and obj.evses and not wire.evses:
             return None
         self.tally.written += of
-        extras = [*_extras(obj)]
-        if extras:
+        if _has_extras(obj) and (extras := [*_extras(obj)]):
             wire = self._with_extras(wire, extras, owners, report)
         return wire
 
@@ -196,11 +196,9 @@ class Translator:
         if isinstance(owners, _Single):
             ident, told = owners.ident, owners.told
             for path, kind, value, because in losses:
-                if kind is DEFAULTED:
-                    report(ident, _made(Loss, (path, kind, value, because)))
-                else:
+                if kind == REFUSED:
                     self._count(path, kind)
-                    report(ident, _made(Loss, (told[path], kind, value, because)))
+                report(ident, _made(Loss, (path if kind == DEFAULTED else told[path], kind, value, because)))
             return
         for path, kind, value, because in losses:
             self._count(path, kind)
@@ -251,6 +249,12 @@ def with_extra(obj: Any, family: str, unknown: list[tuple[str, Any]]) -> Any:
         evses = tuple(evolve(e, extra=(*e.extra, *of_evse.get(i, ()))) for i, e in enumerate(obj.evses))
         return evolve(obj, place=evolve(obj.place, extra=(*obj.place.extra, *of_place)), evses=evses)
     return evolve(obj, extra=obj.extra + tuple(Extra(family, path, value) for path, value in unknown))
+
+
+def _has_extras(obj: Any) -> bool:
+    if obj.__class__ is Unit:
+        return bool(obj.evse.extra or obj.place.extra)
+    return obj.__class__ is Location or bool(obj.extra)
 
 
 def _extras(obj: Any) -> Iterator[tuple[str, Extra]]:

@@ -9,6 +9,7 @@ message.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -23,7 +24,7 @@ from bridge.transport.http import MOST_BYTES, HttpClient, retry_after
 
 MOST_FAULT = 1 << 20
 """Of an answer with an error status no more is read."""
-REFUSED_STATUS = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431})
+REFUSED_STATUS = frozenset({400, 411, 413, 414, 415, 422, 431})
 """Statuses that refuse the request itself; other 4xx (and 3xx) speak of address or credentials."""
 
 
@@ -121,8 +122,12 @@ def _of_status(response: aiohttp.ClientResponse, body: bytes) -> PartnerError:
     return Unreachable(f"HTTP {status}", after, sent=status >= 500)
 
 
+_CREDENTIALS = re.compile(r"authenticat|security token|credential|password|securityerror", re.IGNORECASE)
+"""Some services call a wrong password a fault of the family Client: it is no verdict on the message."""
+
+
 def of_fault(found: soap.Fault, after: float | None = None) -> PartnerError:
     """A fault as an error that says what to do."""
-    if found.definite:
+    if found.definite and not _CREDENTIALS.search(f"{found.code} {found.text}"):
         return Declined(str(found), found.code)
     return Unreachable(str(found), after, sent=found.namespace == soap.SOAP)

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from bridge.errors import Refused
 from bridge.mapping import (
     DEFAULTED,
     DROPPED,
@@ -365,7 +366,8 @@ class NameWithLanguage(Converter):
         if language is None:
             language = language3(cx.constants.get("language"))
             if language is None:
-                return first.text, None
+                raise Refused(f"{at.src[0]}[0].language" if value[0] else at.src[0], "locationNameLang is mandatory in OCHP, and the "
+                              "language of the name is not told; set language in the partner file", first.text, "language")  # fmt: skip
             if first.language is not None:
                 cx.lose(
                     f"{at.src[0]}[0].language",

@@ -335,7 +335,7 @@ class Electric(Converter):
             level = max(fitting, key=lambda one: one.power or Decimal(0))
             cx.lose(at.src[0], NARROWED, [str(one.power_type) for one in evse.power_levels],
                     "the strongest facility of the plug's class is taken as the connector's")  # fmt: skip
-            return level.power_type, level.voltage, level.amperage, level.power
+            return level.power_type, volts or level.voltage, amps or level.amperage, watts or level.power
         power = watts or (evse.ratings.maximum_power if evse.ratings is not None else None)
         if plug in c.DC_PLUGS or (evse.current is c.CurrentKind.DC and plug in c.EITHER_PLUGS):
             kind = c.PowerType.DC

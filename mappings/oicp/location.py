@@ -126,13 +126,8 @@ class Plugs(Converter):
             if one.power_type is not None or one.max_power is not None:
                 self._facility(one.power_type, one.max_voltage, one.max_amperage, one.max_power, one.modes,
                                facilities, cx, f"{path}[{i}]", at, "max_")  # fmt: skip
-            elif one.modes or one.max_voltage or one.max_amperage:
-                cx.lose(
-                    f"{path}[{i}].max_power",
-                    DROPPED,
-                    None,
-                    "a facility without power type and power cannot be told",
-                )
+            else:
+                self._left_out(None, one.max_voltage, one.max_amperage, None, one.modes, cx, f"{path}[{i}]", "max_", _NEEDS)
         for i, level in enumerate(levels or ()):
             self._facility(level.power_type, level.voltage, level.amperage, level.power, level.modes, facilities, cx,
                            f"{level_path}[{i}]", at, "")  # fmt: skip
@@ -169,18 +164,18 @@ class Plugs(Converter):
     def _facility(self, kind: Any, volts: Any, amps: Any, watts: Any, modes: Any, made: list[w.ChargingFacility], cx: Context,
                   path: str, at: At, prefix: str) -> None:  # fmt: skip
         if kind is None or (watts is None and not (volts and amps)):
-            cx.lose(f"{path}.{prefix}power" if kind is not None else path, DROPPED, kind,
-                    "a facility needs power type and power in OICP")  # fmt: skip
+            self._left_out(kind, volts, amps, watts, modes, cx, path, prefix, _NEEDS)
+            return
+        known = Decimal(volts * amps * kind.phases) if watts is None else watts
+        kilowatts = (known / 1000).to_integral_value(ROUND_HALF_UP)
+        if not 0 <= kilowatts <= 999:
+            self._left_out(kind, volts, amps, watts, modes, cx, path, prefix, "0 to 999 kW in OICP")
             return
         if watts is None:
-            watts = Decimal(volts * amps * kind.phases)
-            cx.lose(f"{at.dst[1]}[{len(made)}].Power", DEFAULTED, watts / 1000, "volts times amperes times phases")
-        kilowatts = (watts / 1000).to_integral_value(ROUND_HALF_UP)
-        if kilowatts * 1000 != watts:
+            because = "volts times amperes times phases, in whole kilowatts"
+            cx.lose(f"{at.dst[1]}[{len(made)}].Power", DEFAULTED, kilowatts, because)
+        elif kilowatts * 1000 != watts:
             cx.lose(f"{path}.{prefix}power", ROUNDED, watts, "whole kilowatts in OICP")
-        if kilowatts > 999:
-            cx.lose(f"{path}", DROPPED, watts, "at most 999 kW in OICP")
-            return
         wire_kind = POWER_TYPE.out(kind, cx, At((f"{path}.power_type",), ("",)))
         if volts is not None and volts > 999:
             cx.lose(f"{path}.{prefix}voltage", DROPPED, volts, "three digits in OICP")
@@ -190,6 +185,17 @@ class Plugs(Converter):
             amps = None
         made.append(w.ChargingFacility(PowerType=wire_kind, Voltage=volts, Amperage=amps, Power=kilowatts,
                                        ChargingModes=tuple(MODE.exact_out[m] for m in modes) or None))  # fmt: skip
+
+    def _left_out(self, kind: Any, volts: Any, amps: Any, watts: Any, modes: Any, cx: Context, path: str, prefix: str,
+                  because: str) -> None:  # fmt: skip
+        """Say that a facility is left out: one of the EVSE as a whole, of a connector what it says about power."""
+        if not prefix:
+            cx.lose(path, DROPPED, kind, because)
+            return
+        told = {"power_type": kind, "max_voltage": volts, "max_amperage": amps, "max_power": watts, "modes": modes}
+        for name, value in told.items():
+            if value is not None and value != ():
+                cx.lose(f"{path}.{name}", DROPPED, value, because)
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
         plugs, facilities = value[0] or (), value[1] or ()
@@ -218,6 +224,8 @@ class Plugs(Converter):
         return c.Connector(plug=kind, format=format_, power_type=power_type, max_voltage=volts, max_amperage=amps, max_power=watts,
                            modes=tuple(MODE.exact_back[m] for m in f.ChargingModes or ()))  # fmt: skip
 
+
+_NEEDS = "a facility needs power type and power in OICP"
 
 _UNSAID = {
     "id": "OICP has no connector ids",
@@ -606,6 +614,8 @@ class Operator(Converter):
     def back(self, value: Any, cx: Context, at: At) -> Any:
         told, evse_id = value if self.told else (None, value)
         operator = OperatorId(told) if told else operator_of(evse_id)
+        if self.told and not told and operator is not None:
+            cx.lose(at.dst[0], DEFAULTED, operator, "the EVSE-ID names the operator")
         return operator, EVSE_ID.kind(evse_id)
 
 

@@ -58,9 +58,12 @@ class Difference:
         return f"{spelled(self.before) or '$'}: {self.was!r} -> {self.now!r}"
 
 
-def differences(before: Any, after: Any) -> list[Difference]:
-    """Where ``after`` differs from ``before``, both of one class."""
-    return list(_compared(before, after, (), (), None))
+def differences(before: Any, after: Any, lost: frozenset[Steps] = frozenset()) -> list[Difference]:
+    """Where ``after`` differs from ``before``, both of one class.
+
+    ``lost`` are items said to be gone: they are the first to be taken as gone when the items of two lists are paired.
+    """
+    return list(_compared(before, after, (), (), None, lost))
 
 
 def empty(value: Any) -> bool:
@@ -70,30 +73,32 @@ def empty(value: Any) -> bool:
     return is_shaped(type(value)) and all(empty(getattr(value, name)) for name in shape(type(value)))
 
 
-def _compared(was: Any, now: Any, before: Steps, after: Steps, field: FieldShape | None) -> Iterator[Difference]:
+def _compared(was: Any, now: Any, before: Steps, after: Steps, field: FieldShape | None,
+              lost: frozenset[Steps] = frozenset()) -> Iterator[Difference]:  # fmt: skip
     if empty(was) and empty(now):
         return
     if empty(was) or empty(now):
         yield _one_sided(was, now, before, after)
     elif isinstance(was, tuple) and isinstance(now, tuple):
-        yield from _lists(was, now, before, after, ordered=True)
+        yield from _lists(was, now, before, after, lost, ordered=True)
     elif is_shaped(type(was)) and type(was) is type(now):
         for part in shape(type(was)).values():
-            yield from _field(was, now, before, after, part)
+            yield from _field(was, now, before, after, part, lost)
     elif not _same(was, now, field):
         yield Difference(before, after, was, now)
 
 
-def _field(was: Any, now: Any, before: Steps, after: Steps, part: FieldShape) -> Iterator[Difference]:
+def _field(was: Any, now: Any, before: Steps, after: Steps, part: FieldShape, lost: frozenset[Steps]) -> Iterator[Difference]:
     form = FORMS.get((type(was), part.name))
     one, other = told(was, part.name), told(now, part.name)
     at = (*before, part.wire), (*after, part.wire)
-    if form is None or empty(one) or empty(other):
-        yield from _compared(one, other, *at, part)
-    elif form.said is None:
-        yield from _lists(one, other, *at, ordered=False)
-    elif form.said(one) != form.said(other):
-        yield Difference(*at, one, other, whole=True)
+    if form is not None and form.said is not None:
+        if (None if empty(one) else form.said(one)) != (None if empty(other) else form.said(other)):
+            yield Difference(*at, one, other, whole=True)
+    elif form is not None and not (empty(one) or empty(other)):
+        yield from _lists(one, other, *at, lost, ordered=False)
+    else:
+        yield from _compared(one, other, *at, part, lost)
 
 
 def told(obj: Any, name: str) -> Any:
@@ -146,45 +151,52 @@ def _same(was: Any, now: Any, field: FieldShape | None) -> bool:
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 
-def _lists(was: Any, now: Any, before: Steps, after: Steps, *, ordered: bool) -> Iterator[Difference]:
-    for i, j in _paired(was, now) if ordered else _matched(was, now):
+def _lists(was: Any, now: Any, before: Steps, after: Steps, lost: frozenset[Steps], *, ordered: bool) -> Iterator[Difference]:
+    doomed = frozenset(i for i in range(len(was)) if (*before, i) in lost)
+    for i, j in _paired(was, now, doomed) if ordered else _matched(was, now, doomed):
         if i is None:
             yield _one_sided(None, now[j], before, (*after, j))
         elif j is None:
             yield _one_sided(was[i], None, (*before, i), after)
         else:
-            yield from _compared(was[i], now[j], (*before, i), (*after, j), None)
+            yield from _compared(was[i], now[j], (*before, i), (*after, j), None, lost)
 
 
-def _matched(was: Any, now: Any) -> list[tuple[Any, Any]]:
+def _matched(was: Any, now: Any, doomed: frozenset[int]) -> list[tuple[Any, Any]]:
     """Items of two lists whose order means nothing: equal ones first, the rest in the order they come."""
     rest = list(range(len(now)))
     pairs: list[tuple[Any, Any]] = []
     alone: list[int] = []
     for i, one in enumerate(was):
-        same = next((j for j in rest if not _cost(one, now[j])), None)
+        same = None if i in doomed else next((j for j in rest if not _cost(one, now[j])), None)
         if same is None:
             alone.append(i)
         else:
             rest.remove(same)
             pairs.append((i, same))
-    left = [was[i] for i in alone], [now[j] for j in rest]
-    pairs += [(None if i is None else alone[i], None if j is None else rest[j]) for i, j in _paired(*left)]
+    gone = frozenset(k for k, i in enumerate(alone) if i in doomed)
+    left = _paired([was[i] for i in alone], [now[j] for j in rest], gone)
+    pairs += [(None if i is None else alone[i], None if j is None else rest[j]) for i, j in left]
     return pairs
 
 
-def _paired(was: Any, now: Any) -> list[tuple[int | None, int | None]]:
+SAME = -4
+"""What pairing two equal items is worth, against changing fields elsewhere."""
+
+
+def _paired(was: Any, now: Any, doomed: frozenset[int] = frozenset()) -> list[tuple[int | None, int | None]]:
     """Items of two lists by the cheapest alignment that keeps the order: an item changes, goes or comes."""
-    if len(was) == len(now):
+    if len(was) == len(now) and not doomed:
         return [(i, i) for i in range(len(was))]
-    goes, comes = [_weight(one) for one in was], [_weight(one) for one in now]
+    goes = [0 if i in doomed else _weight(one) for i, one in enumerate(was)]
+    comes = [_weight(one) for one in now]
 
     @cache
     def best(i: int, j: int) -> tuple[int, tuple[tuple[int | None, int | None], ...]]:
         options: list[tuple[int, tuple[tuple[int | None, int | None], ...]]] = []
         if i < len(was) and j < len(now):
             cost, rest = best(i + 1, j + 1)
-            options.append((cost + 2 * _cost(was[i], now[j]), ((i, j), *rest)))
+            options.append((cost + (_cost(was[i], now[j]) or SAME), ((i, j), *rest)))
         if i < len(was):
             cost, rest = best(i + 1, j)
             options.append((cost + goes[i], ((i, None), *rest)))

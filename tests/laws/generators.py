@@ -26,6 +26,7 @@ from bridge.model import location as c
 from bridge.ochp import wire as ochp
 from bridge.ocpi.wire import v221 as ocpi
 from bridge.oicp import wire as oicp
+from tests.laws.difference import empty
 
 Strategy = st.SearchStrategy[Any]
 
@@ -197,8 +198,8 @@ _OCHP: dict[Any, Strategy] = {
 VALUES: dict[str, dict[Any, Strategy]] = {"model": _VALUES, "ocpi": _OCPI, "oicp": _OICP, "ochp": _OCHP}
 """What fields hold, by (class, name), by name, by type: per family of classes (the second part of the module's name)."""
 
-NEVER_EMPTY = {"address", "place"}
-"""Parts without which hardly anything can be mapped: always there in valid objects."""
+ALWAYS: set[Any] = {"address", "place", (ochp.Image, "class_"), (ochp.Image, "type")}
+"""Fields that are always there in valid objects, by name or by class and name, though their class has a default."""
 
 
 def _family(cls: type) -> str:
@@ -284,7 +285,7 @@ def _status(draw: st.DrawFn, full: bool) -> c.EvseStatus:
 def _place(draw: st.DrawFn, full: bool) -> c.Place:
     """One with name, address and coordinates, which every protocol demands; hidden ones are rare."""
     made = draw(_fields(c.Place, full))
-    mix = made.energy_mix or common.EnergyMix(draw(often([True, False], [None])))
+    mix = made.energy_mix or draw(often([common.EnergyMix(True), common.EnergyMix(False)], [None]))
     return attrs.evolve(made, energy_mix=mix, hours=made.hours or draw(often([c.Hours(True)], [None])),
                         help_phone=made.help_phone or "+4930123456", address=draw(_address(full)), coordinates=made.coordinates or c.GeoPoint(*draw(st.tuples(DEGREES, DEGREES))),
                         names=made.names or (common.Text("Am Markt", "de"),), time_zone=made.time_zone or draw(ZONES),
@@ -406,7 +407,7 @@ def _plan(cls: Any, full: bool, wild: bool) -> tuple[tuple[str, Strategy, bool, 
     for one in shape(cls).values():
         if one.name == "extra":
             continue
-        must = (one.required if not wild else one.default is _missing()) or (one.name in NEVER_EMPTY and not wild)
+        must = (one.required if not wild else one.default is _missing()) or (not wild and bool(ALWAYS & {one.name, (cls, one.name)}))
         default = () if one.many and not one.optional else None if one.default is _missing() else one.default
         made.append((one.name, _values(cls, one, full, wild), must, default))
     return tuple(made)
@@ -426,7 +427,10 @@ def _fields(draw: st.DrawFn, cls: Any, full: bool, wild: bool = False) -> Any:
         name: draw(values) if must or chosen >> i & 1 else default
         for i, (name, values, must, default) in enumerate(plan)
     }
-    return cls(**given)
+    made = cls(**given)
+    if empty(made) and not wild:  # an object that says nothing is no valid part of another
+        return draw(_fields(cls, True))
+    return made
 
 
 @cache
@@ -444,9 +448,12 @@ def _values(cls: Any, one: FieldShape, full: bool, wild: bool) -> Strategy:
         return item
     enum = isinstance(one.type, type) and issubclass(one.type, Enum)
     least = 1 if full or (one.required and not wild) else 0 if wild else 1
-    return st.lists(item, min_size=least, max_size=3 if enum or wild else 2, unique=enum or issubclass(_type(one), str | int)).map(
-        lambda items: tuple(items) or (None if one.optional else ())
-    )
+    many = st.lists(item, min_size=least, max_size=3 if enum or wild else 2, unique=enum or issubclass(_type(one), str | int))
+    return many.map(_or_none if one.optional else tuple)
+
+
+def _or_none(items: list[Any]) -> tuple[Any, ...] | None:
+    return tuple(items) or None
 
 
 def _type(one: FieldShape) -> type:

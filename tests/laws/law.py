@@ -16,9 +16,10 @@ from typing import Any
 import mappings
 from attrs import field, frozen
 from bridge.errors import Refused
-from bridge.mapping import DEFAULTED, REFUSED, Facts, Loss, Mapping, Row, Settings, partner, registry
+from bridge.mapping import DEFAULTED, DROPPED, NARROWED, REFUSED, Facts, Loss, Mapping, Row, Settings, partner, registry
 from bridge.mapping.loss import KINDS
 from bridge.mapping.registry import Entry
+from bridge.mapping.rows import has_reads_as
 from bridge.mapping.shape import is_shaped, shape
 from tests.laws.difference import Difference, Steps, differences, empty, spelled, steps
 
@@ -64,6 +65,8 @@ class Told:
     path: Steps
     before: bool
     way_back: bool
+    others: tuple[Steps, ...] = ()
+    """The other fields of the row: where a path of the other side stands for several fields of this one."""
 
     def __str__(self) -> str:
         way = "way back" if self.way_back else "way there"
@@ -105,18 +108,27 @@ def travel(mapping: Mapping, given: Any, *, out: bool, settings: Settings = NONE
     except Refused as why:
         return Trip(mapping, out, given, there, losses_there=tuple(losses_there), refused_back=why)
     told = tuple(_told(bound.mapping, losses_there, losses_back, out=out))
+    lost = frozenset(path for t in told if t.before and (path := _gone(t)))
     return Trip(mapping, out, given, there, back, tuple(losses_there), tuple(losses_back), told=told,
-                differences=tuple(differences(given, back)))  # fmt: skip
+                differences=tuple(differences(given, back, lost)))  # fmt: skip
+
+
+def _gone(t: Told) -> Steps:
+    """The list item that a loss says is gone or moved: told itself, or refused for one of its fields."""
+    last = max((i for i, step in enumerate(t.path) if isinstance(step, int)), default=-1)
+    exact = last == len(t.path) - 1
+    return t.path[: last + 1] if t.loss.kind == REFUSED or (t.loss.kind in (DROPPED, NARROWED) and exact) else ()
 
 
 def _told(mapping: Mapping, there: list[Loss], back: list[Loss], *, out: bool) -> Iterator[Told]:
     home = mapping.to_canon_path if out else mapping.to_wire_path
-    for loss in there:
-        defaulted = loss.kind == DEFAULTED
-        yield Told(loss, steps(home(loss.path) if defaulted else loss.path), not defaulted, False)
-    for loss in back:
-        defaulted = loss.kind == DEFAULTED
-        yield Told(loss, steps(loss.path if defaulted else home(loss.path)), False, True)
+    for losses, way_back in ((there, False), (back, True)):
+        for loss in losses:
+            if (loss.kind == DEFAULTED) == way_back:
+                yield Told(loss, steps(loss.path), not way_back, way_back)
+            else:
+                path = home(loss.path)
+                yield Told(loss, steps(path), False, way_back, tuple(steps(p) for p in beside(mapping, path, out=out)))
 
 
 # --- law 1: per row -------------------------------------------------------------------------------------------------
@@ -153,7 +165,7 @@ def _under(d: Difference, path: Steps) -> bool:
 
 def untold(trip: Trip) -> list[str]:
     """Law 2: differences that no loss tells of."""
-    return [str(d) for d in trip.differences if not _covered(d, trip.told)]
+    return [str(d) for d in trip.differences if not (_covered(d, trip.told) or _moved(d, trip) or _read_as(d, trip))]
 
 
 def noise(trip: Trip) -> list[str]:
@@ -161,21 +173,53 @@ def noise(trip: Trip) -> list[str]:
     return [str(t) for t in trip.told if not any(_meets(t, d) for d in trip.differences)]
 
 
+def _moved(d: Difference, trip: Trip) -> bool:
+    """Whether what came belongs to a row of which another field is told as narrowed: a row's fields stand together."""
+    if not d.come:
+        return False
+    together = beside(trip.mapping, spelled(d.after), out=trip.out)
+    return any(t.loss.kind == NARROWED and any(_related(t.path, steps(path)) for path in together) for t in trip.told)
+
+
+def _read_as(d: Difference, trip: Trip) -> bool:
+    """Whether a field that the other side cannot say came back as what its row declares it is read as."""
+    return d.come and any(
+        has_reads_as(r) and trip.out and steps(r.canon[0]) == d.after and r.reads_as == d.now for r in trip.mapping.rows if r.canon
+    )
+
+
+def beside(mapping: Mapping, path: str, *, out: bool) -> list[str]:
+    """The paths of the row that holds ``path``, nested mappings included."""
+    taken = steps(path)
+    for one in mapping.rows:
+        mine = one.canon if out else one.wire
+        for start in (steps(_wired(p)) for p in mine):
+            if not _prefix(start, taken):
+                continue
+            nested, rest = getattr(one.conv, "mapping", None), taken[len(start) :]
+            index = rest[:1] if rest and isinstance(rest[0], int) else ()
+            if nested is None or not rest[len(index) :]:
+                return [_wired(p) for p in mine]
+            base = spelled((*start, *index))
+            return [f"{base}.{p}" for p in beside(nested, spelled(rest[len(index) :]), out=out)]
+    return []
+
+
 def _covered(d: Difference, told: tuple[Told, ...]) -> bool:
     mine = [t for t in told if _meets(t, d)]
-    if any(_prefix(t.path, d.before if t.before else d.after) for t in mine):
+    if any(_prefix(path, d.before if t.before else d.after) for t in mine for path in (t.path, *t.others)):
         return True
     if d.whole and mine:
         return True
     if d.gone and any(t.loss.kind == REFUSED for t in mine):
         return True  # an item is refused for one of its fields
     if d.come:
-        return bool(d.parts) and all(any(_prefix(t.path, p.after) for t in mine) for p in d.parts)
+        return bool(d.parts) and all(any(_prefix(path, p.after) for t in mine for path in (t.path, *t.others)) for p in d.parts)
     return bool(d.parts) and all(_covered(p, tuple(mine)) for p in d.parts)
 
 
 def _meets(t: Told, d: Difference) -> bool:
-    return _related(t.path, d.before if t.before else d.after)
+    return any(_related(path, d.before if t.before else d.after) for path in (t.path, *t.others))
 
 
 def _prefix(path: Steps, of: Steps) -> bool:

@@ -12,7 +12,9 @@ from typing import Any
 from attrs import frozen
 
 from bridge.mapping import At, Context
+from bridge.model import common
 from bridge.model import location as c
+from bridge.ochp import wire as ochp
 from bridge.oicp import wire as oicp
 from mappings.oicp.common import GEO
 from mappings.oicp.location import DAYS_OF
@@ -46,14 +48,18 @@ _SET = "a set: no protocol gives the order a meaning"
 _FORMS = (
     Form(c.Evse, "capabilities", _SET),
     Form(c.Evse, "payment_options", _SET),
+    Form(common.EnergyMix, "impacts", "a set; OICP has a field for each kind"),
     Form(c.Hours, "regular", "weekly spans of time; OICP groups them by span, so their order is not kept"),
     Form(oicp.EvseDataRecord, "AuthenticationModes", _SET),
     Form(oicp.EvseDataRecord, "ValueAddedServices", _SET),
     Form(oicp.EvseDataRecord, "PaymentOptions", _SET),
     Form(oicp.EvseDataRecord, "OpeningTimes", "the same spans can be told by day, by Workdays or by Everyday", _spans),
+    Form(ochp.ChargePointInfo, "images", "the pictures of place and EVSE, gathered in one list"),
+    Form(ochp.EvseStatus, "minor", "available without a minor status is available/available: no other pair has that one",
+         lambda minor: None if minor is ochp.Minor.AVAILABLE else minor),
     Form(oicp.EvseDataRecord, "GeoCoordinates", "a point has three spellings", _point),
     Form(oicp.EvseDataRecord, "GeoChargingPointEntrance", "a point has three spellings", _point),
-)
+)  # fmt: skip
 
 FORMS = {(form.cls, form.field): form for form in _FORMS}
 

@@ -1,0 +1,345 @@
+"""One OCPI partner as the core sees it: an eMSP (or a hub) to which we are the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, suppress
+from datetime import datetime
+from typing import Any
+
+from bridge.errors import Declined, Refused, Unreachable
+from bridge.mapping import registry
+from bridge.mapping.engine import Bound
+from bridge.mapping.loss import DROPPED, Loss
+from bridge.model.command import CommandOutcome
+from bridge.model.common import Text
+from bridge.model.location import EvseStatus, Location
+from bridge.model.token import Allowed, Token
+from bridge.ocpi.client import OcpiClient
+from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
+from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials, Registration
+from bridge.ocpi.envelope import Code, Refusal
+from bridge.ocpi.version import V221, Version
+from bridge.roaming.ports import (
+    AuthorisationAnswer,
+    AuthorisationRequest,
+    Delivered,
+    Encoded,
+    Job,
+    Kind,
+    Op,
+    Outcome,
+    Rejected,
+    Retry,
+)
+from bridge.translate.files import BadInput, Unread, encode
+from bridge.translate.pipeline import with_extra
+from bridge.transport.http import HttpClient
+
+__all__ = [
+    "CredentialStore", "MemoryStore", "OcpiConfig", "OcpiPartner", "OurRole", "PartnerCredentials", "Quirks",
+]  # fmt: skip
+
+_log = logging.getLogger(__name__)
+
+
+class OcpiPartner:
+    """Implements Partner, AnswersAuthorisation, GivesTokens and HearsOutcomes (:mod:`bridge.roaming.ports`).
+
+    What the partner calls on us is in :mod:`bridge.ocpi.server`.
+    """
+
+    kinds = frozenset(Kind)
+
+    def __init__(self, config: OcpiConfig, store: CredentialStore | None = None, *, version: Version = V221) -> None:
+        self.name = config.name
+        self.format = version.format
+        self.config = config
+        self.version = version
+        self.registration = Registration(config, version, store or MemoryStore())
+        self._http = HttpClient(config.versions_url or "", timeout=config.timeout, connections=config.connections)
+        self.client = OcpiClient(self._http, version, config, self.registration.peer)
+        self.registration.client = self.client
+        self._bound: dict[str, tuple[registry.Entry, Bound]] = {}
+        self._owners: dict[str, tuple[str, str]] = {}
+        self._duplicate = re.compile(config.quirks.duplicate_text, re.I)
+        self._registering: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Take up the stored credentials; if there are none and we are to register, begin to try in the background."""
+        await self._http.open()
+        await self.registration.load()
+        if self.config.token_for_us is not None and self.config.register_at_start and not self.registration.state.registered:
+            self._registering = asyncio.create_task(self._register(), name=f"register with {self.name}")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._registering is not None:
+            self._registering.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._registering
+            self._registering = None
+        await self._http.close()
+
+    async def register(self) -> None:
+        """Register with the partner now. Raises Unreachable or Declined."""
+        await self.registration.register()
+
+    async def _register(self) -> None:
+        pause = 0.5
+        while not self.registration.state.registered:
+            try:
+                await self.registration.register()
+            except Declined as why:
+                if why.code != str(int(Code.UNUSABLE_API)):
+                    _log.error("%s declines our registration: %s", self.name, why.because)
+                    return
+                _log.warning("%s could not read our versions yet: %s", self.name, why.because)
+            except Unreachable as why:
+                _log.warning("registration with %s: %s; next try in %.0f s", self.name, why.because, why.after or pause)
+                pause = max(pause, why.after or 0.0)
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 60.0)
+
+    # --- canonical and wire
+
+    def _entry(self, kind: str) -> tuple[registry.Entry, Bound]:
+        found = self._bound.get(kind)
+        if found is None:
+            entry = registry.find(self.format, kind)
+            found = self._bound[kind] = entry, entry.mapping.bind(self.config.settings, self.format)
+        return found
+
+    def encode(self, kind: Kind, obj: Any) -> list[Encoded]:
+        """One record: an OCPI location holds its EVSEs. Raises Refused."""
+        bound = self._entry(kind.value)[1]
+        wire, losses = bound.to_wire(obj)
+        if kind is Kind.LOCATION and obj.evses and not wire.evses:
+            raise Refused("evses", f"none of its EVSEs can be said there: {losses[0].because if losses else 'no connector'}")
+        losses = [*losses, *_unsaid(obj)]
+        if kind is Kind.STATUS:
+            return [self._status(obj, wire, losses)]
+        owner = (wire.country_code, wire.party_id)
+        if not self._ours(*owner):
+            because = f"{owner[0]}*{owner[1]} is none of our parties towards {self.name}; add it to its roles"
+            raise Refused("country_code", because, f"{owner[0]}*{owner[1]}", "roles")
+        if kind is Kind.LOCATION:
+            self._owners[wire.id] = owner
+        meta = {"id": str(wire.id), "country_code": str(owner[0]), "party_id": str(owner[1])}
+        return [Encoded(folded(wire.id), encode(wire), tuple((str(wire.id), loss) for loss in losses), meta)]
+
+    def _status(self, obj: EvseStatus, wire: Any, losses: list[Loss]) -> Encoded:
+        if wire.location_id is None:
+            raise Refused("location_id", "OCPI names an EVSE by its location", str(wire.uid))
+        country, party = self._owner_of(obj)
+        body = b'{"status":%s,"last_updated":%s}' % (encode(wire.status), encode(wire.last_updated))
+        meta = {"location_id": str(wire.location_id), "evse_uid": str(wire.uid), "country_code": country, "party_id": party}
+        return Encoded(folded(wire.uid), body, tuple((str(wire.uid), loss) for loss in losses), meta)
+
+    def _owner_of(self, status: EvseStatus) -> tuple[str, str]:
+        """The party of a status's location: that of the location as it was sent, else of the EVSE-ID, else ours."""
+        known = self._owners.get(str(status.location_id))
+        if known is not None:
+            return known
+        if status.evse_id is not None:
+            with suppress(ValueError):
+                party = status.evse_id.party
+                if party is not None and self._ours(party.country_code, party.party_id):
+                    return party.country_code, party.party_id
+        return self.config.party
+
+    def _ours(self, country_code: str, party_id: str) -> bool:
+        return any(role.key == (country_code.upper(), party_id.upper()) for role in self.config.roles)
+
+    def token(self, data: bytes) -> Token:
+        """A canonical token from the partner's JSON. Raises Unreadable or Refused, with path and reason."""
+        entry, _ = self._entry("token")
+        read = entry.codec.exact()(data)
+        return self.token_of(read.value, read.unknown)
+
+    def token_of(self, wire: Any, unknown: list[tuple[str, Any]] | None = None) -> Token:
+        """A canonical token from a wire token. Raises Refused."""
+        token: Token = self._entry("token")[1].to_canon(wire)[0]
+        return with_extra(token, "ocpi", unknown) if unknown else token
+
+    def token_bytes(self, token: Token) -> bytes:
+        """A token in the partner's wire form. Raises Refused."""
+        return encode(self._entry("token")[1].to_wire(token)[0])
+
+    def texts(self, texts: Sequence[Text]) -> Any:
+        """Texts for the driver, those with a language (or the configured one); None for none."""
+        default = self.config.settings.constants.get("language")
+        made = []
+        for one in texts:
+            language = (one.language or default or "")[:2].lower()
+            if len(language) == 2:
+                made.append(self.version.objects.DisplayText(language=language, text=one.text[:512]))
+        return tuple(made) or None
+
+    # --- deliver
+
+    async def deliver(self, kind: Kind, jobs: Sequence[Job]) -> Sequence[Outcome]:
+        """Send jobs: those of one object in order, different objects at once."""
+        queues: dict[str, list[int]] = {}
+        for i, job in enumerate(jobs):
+            queues.setdefault(job.key, []).append(i)
+        outcomes: list[Outcome | None] = [None] * len(jobs)
+        room = asyncio.Semaphore(self.config.parallel)
+
+        async def queue(numbers: list[int]) -> None:
+            async with room:
+                waits: Retry | None = None
+                for i in numbers:
+                    # What follows an object's undelivered state must not overtake it.
+                    outcome = await self._one(kind, jobs[i]) if waits is None else Retry(f"waits: {waits.because}", waits.after)
+                    outcomes[i] = outcome
+                    waits = outcome if isinstance(outcome, Retry) else None
+
+        if len(queues) == 1:
+            await queue(next(iter(queues.values())))
+        else:
+            await asyncio.gather(*(queue(numbers) for numbers in queues.values()))
+        return [outcome if outcome is not None else Retry("not sent") for outcome in outcomes]
+
+    async def _one(self, kind: Kind, job: Job) -> Outcome:
+        try:
+            return Delivered(await self._send(kind, job))
+        except Unreachable as why:
+            return Retry(why.because, why.after, why.sent)
+        except Declined as why:
+            status = why.status if isinstance(why, Refusal) else None
+            if kind is Kind.TARIFF and job.op is Op.DELETE and status == 404:
+                return Delivered()
+            code = "404" if status == 404 else why.code
+            return Rejected(why.because, code, kind is Kind.CDR and self._is_duplicate(why, status))
+
+    def _is_duplicate(self, why: Declined, status: int | None) -> bool:
+        codes = self.config.quirks.duplicate_codes
+        if why.code in codes or str(status) in codes:
+            return True
+        return status is not None and self._duplicate.search(why.because) is not None
+
+    async def _send(self, kind: Kind, job: Job) -> str | None:
+        meta, client = job.meta, self.client
+        where = (meta.get("country_code") or self.config.party[0], meta.get("party_id") or self.config.party[1])
+        ident = meta.get("id") or job.key
+        if kind is Kind.CDR:
+            if job.op is Op.DELETE:
+                raise Declined("OCPI cannot take a CDR back: send a credit CDR")
+            return await client.post_cdr(job.body, where)
+        if kind is Kind.STATUS:
+            await client.patch_evse(*where, meta["location_id"], meta["evse_uid"], job.body)
+        elif kind is Kind.LOCATION:  # to delete one is to send it with its EVSEs REMOVED: the body says so
+            await client.put_location(*where, ident, job.body)
+        elif kind is Kind.TARIFF and job.op is Op.DELETE:
+            await client.delete_tariff(*where, ident)
+        elif kind is Kind.TARIFF:
+            await client.put_tariff(*where, ident, job.body)
+        elif job.op is Op.DELETE:
+            raise Declined("OCPI cannot delete a session: send it as INVALID")
+        else:
+            await client.put_session(*where, ident, job.body)
+        return None
+
+    async def cdr_at(self, reference: str) -> bytes | None:
+        """The CDR that the partner has at the URL that delivery gave; None if it has none. Raises Unreachable, Declined."""
+        return await self.client.get_cdr(reference)
+
+    # --- authorisation
+
+    async def authorise(self, request: AuthorisationRequest) -> AuthorisationAnswer:
+        """Ask in real time (mod_tokens, POST authorize). Raises Unreachable when there is no answer."""
+        body = None
+        if request.location_id is not None:
+            uids = None if request.evse_uid is None else (request.evse_uid,)
+            body = encode(self.version.messages.LocationReferences(location_id=request.location_id, evse_uids=uids))
+        try:
+            info = await self.client.authorize(request.uid, self.version.token_types[request.kind], body)
+        except Refusal as why:
+            # "Unknown token" is an answer: HTTP 404 with 2004, or what partners send instead.
+            code = str(int(Code.UNKNOWN_TOKEN)) if why.status == 404 else why.code
+            return AuthorisationAnswer(Allowed.NOT_ALLOWED, code=code, info=why.because)
+        except Declined as why:
+            raise Unreachable(why.because) from why
+        allowed, code = self.version.allowed[info.allowed.value], None
+        if allowed is Allowed.ALLOWED and not _here(info.location, request):
+            allowed, code = Allowed.NOT_ALLOWED, "location"
+        token = None
+        if info.token is not None:
+            try:
+                token = self.token_of(info.token)
+            except Refused as why:
+                _log.warning("%s: the token in an answer cannot be read: %s", self.name, why.path)
+        party = token.party if token is not None else None
+        provider = str(party) if party is not None else None
+        said = info.info.text if info.info is not None else None
+        return AuthorisationAnswer(allowed, token, provider, reference=info.authorization_reference, code=code, info=said)
+
+    # --- tokens
+
+    async def pull_tokens(self, since: datetime | None) -> AsyncIterator[list[Token]]:
+        """The partner's tokens, one batch per page. Tokens that cannot be read, or are not its own, are left out."""
+        async with aclosing(self.client.tokens(since)) as pages:
+            async for page in pages:
+                try:
+                    yield self._batch(page.data)
+                except BadInput as why:
+                    raise Unreachable(f"a page of tokens that is no list: {why}") from why
+
+    def _batch(self, data: bytes) -> list[Token]:
+        entry, bound = self._entry("token")
+        batch = []
+        for number, record in enumerate(entry.codec.read_all(data), 1):
+            if isinstance(record, Unread):
+                _log.warning("%s: token %d of a page cannot be read: %s", self.name, number, record.why.path)
+                continue
+            try:
+                token: Token = bound.to_canon(record.value)[0]
+            except Refused as why:
+                _log.warning("%s: token %d of a page is refused: %s", self.name, number, why.path)
+                continue
+            party = token.party
+            if party is not None and not self.registration.speaks_for(party.country_code, party.party_id):
+                _log.warning("%s: token %d of a page is not its own", self.name, number)
+                continue
+            batch.append(with_extra(token, "ocpi", record.unknown) if record.unknown else token)
+        return batch
+
+    # --- commands
+
+    async def outcome(self, address: str, outcome: CommandOutcome) -> None:
+        """Tell the result of a command (mod_commands, POST CommandResult). Raises Unreachable or Declined."""
+        messages = self.version.messages
+        result = messages.CommandResultType(self.version.results[outcome.result])
+        told = messages.CommandResult(result=result, message=self.texts(outcome.messages))
+        await self.client.command_result(address, encode(told))
+
+
+def folded(ident: str) -> str:
+    """An identifier as a key: OCPI compares without case (types, CiString)."""
+    return str(ident).upper()
+
+
+def _here(location: Any, request: AuthorisationRequest) -> bool:
+    """Whether an answer's LocationReferences let the driver charge where it was asked for; absent says nothing against."""
+    if location is None or request.location_id is None:
+        return True
+    if folded(location.location_id) != folded(request.location_id):
+        return False
+    uids = location.evse_uids
+    return not uids or request.evse_uid is None or folded(request.evse_uid) in {folded(uid) for uid in uids}
+
+
+def _unsaid(obj: Any) -> Iterator[Loss]:
+    """Unknown fields of the object's source: they are not sent to anybody else."""
+    held: list[tuple[str, Any]] = [("", obj)]
+    if isinstance(obj, Location):
+        held = [("", obj.place), *((f"evses[{i}].", e) for i, e in enumerate(obj.evses))]
+    for prefix, part in held:
+        for extra in getattr(part, "extra", ()):
+            yield Loss(prefix + extra.path, DROPPED, extra.value, "the specification has no such field")

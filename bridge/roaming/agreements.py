@@ -1,0 +1,74 @@
+"""Agreements: what each partner may see, do and pay. Every outbound object passes one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from attrs import field, frozen
+
+LOCATIONS = "locations"
+STATUS = "status"
+TARIFFS = "tariffs"
+TOKENS = "tokens"
+SESSIONS = "sessions"
+CDRS = "cdrs"
+COMMANDS = "commands"
+
+
+@frozen
+class Agreement:
+    """One partner and one of our operators. No groups: all; ``tariffs`` are tariff ids by group, ``*`` for the rest."""
+
+    partner: str
+    operator: str
+    kinds: frozenset[str]
+    groups: frozenset[str] = frozenset()
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    tariffs: dict[str, str] = field(factory=dict)
+    test: bool = False
+
+    def tariff_for(self, groups: Sequence[str]) -> str | None:
+        """The tariff id for an EVSE of these groups."""
+        return next((self.tariffs[g] for g in groups if g in self.tariffs), self.tariffs.get("*"))
+
+    def covers(self, kind: str, operator: str, groups: Sequence[str], at: datetime) -> str | None:
+        """None if it covers this, else the reason why not."""
+        if operator != self.operator:
+            return f"it is about operator {self.operator}"
+        if kind not in self.kinds:
+            return f"it does not include {kind}"
+        if self.groups and not self.groups & set(groups):
+            return f"it is about the groups {', '.join(sorted(self.groups))}"
+        if self.valid_from is not None and at < self.valid_from:
+            return f"it is valid from {self.valid_from.isoformat()}"
+        if self.valid_until is not None and at >= self.valid_until:
+            return f"it was valid until {self.valid_until.isoformat()}"
+        return None
+
+
+class Book:
+    """All agreements."""
+
+    def __init__(self, agreements: Sequence[Agreement]) -> None:
+        self._all = tuple(agreements)
+
+    def find(self, partner: str, kind: str, operator: str, groups: Sequence[str], at: datetime) -> Agreement | None:
+        """The agreement that lets this partner have this, or None."""
+        return next((a for a in self._all if a.partner == partner and a.covers(kind, operator, groups, at) is None), None)
+
+    def explain(self, partner: str, kind: str, operator: str, groups: Sequence[str], at: datetime) -> list[str]:
+        """Why a partner has this, or has it not: one line per agreement."""
+        mine = [a for a in self._all if a.partner == partner]
+        if not mine:
+            return [f"{partner} has no agreement"]
+        lines = []
+        for number, one in enumerate(mine, 1):
+            reason = one.covers(kind, operator, groups, at)
+            lines.append(f"agreement {number} ({one.operator}, {'test' if one.test else 'production'}): " + (reason or f"includes {kind}"))
+        return lines
+
+    def of(self, partner: str) -> list[Agreement]:
+        """A partner's agreements."""
+        return [a for a in self._all if a.partner == partner]

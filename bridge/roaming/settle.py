@@ -1,0 +1,238 @@
+"""Settlement: a finished session becomes a CDR, priced, immutable, numbered, for the route that authorised it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from attrs import evolve, frozen
+
+from bridge.errors import BridgeError
+from bridge.mapping.loss import DEFAULTED, DROPPED, NARROWED, ROUNDED, TRUNCATED, Loss
+from bridge.model import json as model_json
+from bridge.model.cdr import Cdr, CdrPlace, SignedData, SignedValue
+from bridge.model.common import Price
+from bridge.model.ids import CdrId, EvseId, EvseUid, OperatorId, PartyId, SessionId
+from bridge.model.location import Address, Connector, Evse, Location, PowerType
+from bridge.model.session import AuthMethod, CdrDimension, ChargingPeriod, Session, SessionStatus, Volume
+from bridge.model.tariff import Tariff
+from bridge.model.token import SessionToken, Token
+from bridge.roaming.ports import Encoded, Kind, MeterSample, Partner
+from bridge.roaming.storage import SessionRow
+from bridge.tariff import Sample, price_session
+
+HOUR = Decimal(3600)
+
+
+class Unsettled(BridgeError):  # noqa: N818  (an outcome, not a fault)
+    """A CDR that must not be sent: its money, energy, times or identities would be altered, or it cannot be told there."""
+
+    remedy = "operator"
+
+
+@frozen
+class Situation:
+    """What a session needs besides itself to be told and billed: its place, its tariff, its operator."""
+
+    location: Location | None
+    evse: Evse | None
+    tariff: Tariff | None
+    party: PartyId
+    zone: str
+    currency: str
+
+
+def session_token(token: Token | None, id_tag: str) -> SessionToken:
+    """The token as sessions and CDRs repeat it."""
+    if token is None:
+        return SessionToken()
+    return SessionToken(token.uid, token.kind, token.party, token.contract_id, token.rfid, token.hashed, token.visual_number, token.expires)
+
+
+def auth_method(how: str) -> AuthMethod:
+    """How the driver was authorised, in the model's words."""
+    return {"whitelist": AuthMethod.WHITELIST, "offline": AuthMethod.WHITELIST, "command": AuthMethod.COMMAND}.get(
+        how, AuthMethod.AUTH_REQUEST
+    )
+
+
+def register_kwh(wh: int) -> Decimal:
+    """A register in Wh as kWh."""
+    return Decimal(wh) / 1000
+
+
+def readings(row: SessionRow, samples: Sequence[MeterSample]) -> list[Sample]:
+    """The session's meter readings from start to end, in order, for the tariff engine.
+
+    The registers at start and end are the charger's own; samples in between that go backwards are left out. A stretch
+    without a Wh is parking.
+    """
+    first = Sample(row.started, register_kwh(row.meter_start))
+    between = sorted((s for s in samples if s.register_kwh is not None and row.started < s.at), key=lambda s: s.at)
+    found = [first]
+    for one in between:
+        if row.ended is not None and one.at >= row.ended:
+            break
+        if one.register_kwh is None or one.register_kwh < found[-1].kwh or one.at <= found[-1].time:
+            continue
+        found.append(Sample(one.at, one.register_kwh, power=one.power_kw))
+    if row.ended is not None and row.meter_stop is not None:
+        last = register_kwh(row.meter_stop)
+        while len(found) > 1 and found[-1].kwh > last:
+            found.pop()
+        end = row.ended if row.ended > found[-1].time else found[-1].time + timedelta(seconds=1)
+        found.append(Sample(end, last, charging=False))
+    rises = [following.kwh > one.kwh for one, following in itertools.pairwise(found)]
+    return [reading._replace(charging=rise) for reading, rise in zip(found, [*rises, False], strict=True)]
+
+
+def as_session(row: SessionRow, situation: Situation, now: datetime) -> Session:
+    """The session as it stands, in canonical terms."""
+    connector = _connector(situation.evse)
+    reply = row.auth
+    return Session(
+        id=SessionId(row.id), party=situation.party, status=SessionStatus.COMPLETED if row.ended else SessionStatus.ACTIVE,
+        start=row.started, end=row.ended, kwh=row.kwh, token=session_token(_token(row), row.id_tag), auth_method=auth_method(reply["how"]),
+        authorization_reference=reply.get("reference"), location_id=_location_id(situation, row), evse_uid=_uid(situation, row),
+        evse_id=_evse_id(situation, row), connector_id=connector.id if connector is not None else None, currency=situation.currency,
+        periods=(), hub_session_id=reply.get("hub_session_id"), operator_session_id=row.id,
+        provider_session_id=reply.get("provider_session_id"), operator_id=OperatorId(str(situation.party)),
+        observed=now if row.ended is None else None, meter_start=register_kwh(row.meter_start), last_updated=now)  # fmt: skip
+
+
+def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation, now: datetime) -> Cdr:
+    """The CDR of an ended session, priced. Raises Unsettled where the figures contradict each other."""
+    if row.ended is None or row.meter_stop is None:
+        raise Unsettled(f"session {row.id} has not ended")
+    energy = register_kwh(row.meter_stop - row.meter_start)
+    if energy < 0:
+        raise Unsettled(f"session {row.id}: the meter went back by {-energy} kWh; a person has to look")
+    taken = readings(row, samples)
+    session = as_session(row, situation, now)
+    connector = _connector(situation.evse)
+    cdr = Cdr(
+        id=CdrId(_number(row, situation.party)), party=situation.party, start=row.started, end=row.ended,
+        charging_start=_flow(taken)[0], charging_end=_flow(taken)[1], session_id=session.id, hub_session_id=session.hub_session_id,
+        operator_session_id=str(session.id), provider_session_id=session.provider_session_id, token=session.token or SessionToken(),
+        auth_method=session.auth_method, authorization_reference=session.authorization_reference,
+        place=_place(situation, row, connector), meter_start=register_kwh(row.meter_start), meter_end=register_kwh(row.meter_stop),
+        currency=situation.currency, total_energy=energy, last_updated=now, signed_data=_signed(samples))  # fmt: skip
+    return _priced(cdr, taken, situation)
+
+
+def _priced(cdr: Cdr, taken: Sequence[Sample], situation: Situation) -> Cdr:
+    if situation.tariff is None:
+        hours = _hours(taken[0].time, taken[-1].time)
+        volumes = (Volume(CdrDimension.ENERGY, cdr.total_energy or Decimal(0)), Volume(CdrDimension.TIME, hours))
+        return evolve(cdr, periods=(ChargingPeriod(taken[0].time, volumes),), total_time=hours, total_cost=Price(Decimal(0), Decimal(0)))
+    done = price_session(taken, (situation.tariff,), ZoneInfo(situation.zone))
+    totals = done.priced.rounded()
+    periods = done.periods
+    parking = sum((v.volume for p in periods for v in p.volumes if v.dimension is CdrDimension.PARKING_TIME), Decimal(0))
+    time = sum((v.volume for p in periods for v in p.volumes if v.dimension in (CdrDimension.TIME, CdrDimension.PARKING_TIME)), Decimal(0))
+    return evolve(cdr, periods=periods, tariffs=(situation.tariff,), lines=done.priced.cdr_lines, total_time=time,
+                  total_parking_time=parking or None, total_cost=totals.total or Price(Decimal(0), Decimal(0)),
+                  total_energy_cost=totals.energy, total_time_cost=totals.time, total_parking_cost=totals.parking,
+                  total_fixed_cost=totals.fixed, currency=situation.tariff.currency)  # fmt: skip
+
+
+def _flow(taken: Sequence[Sample]) -> tuple[datetime, datetime]:
+    """When energy flowed, from the first to the last reading that rose."""
+    rising = [i for i in range(len(taken) - 1) if taken[i + 1].kwh > taken[i].kwh]
+    if not rising:
+        return taken[0].time, taken[0].time
+    return taken[rising[0]].time, taken[rising[-1] + 1].time
+
+
+def _number(row: SessionRow, party: PartyId) -> str:
+    """Our CDR number: party and transaction; capitals and digits only, so that every protocol can carry it."""
+    return f"{party.country_code}{party.party_id}{row.started:%Y%m%d}{row.tx:09d}{row.id.replace('-', '')[:6].upper()}"
+
+
+def _place(situation: Situation, row: SessionRow, connector: Connector | None) -> CdrPlace:
+    place = situation.location.place if situation.location is not None else None
+    return CdrPlace(
+        id=_location_id(situation, row), name=place.names[0].text if place is not None and place.names else None,
+        address=place.address if place is not None else Address(), coordinates=place.coordinates if place is not None else None,
+        time_zone=situation.zone, evse_uid=_uid(situation, row), evse_id=_evse_id(situation, row),
+        connector_id=connector.id if connector is not None else None, plug=connector.plug if connector is not None else None,
+        format=connector.format if connector is not None else None,
+        power_type=connector.power_type if connector is not None else PowerType.AC_3_PHASE if situation.evse is not None else None)  # fmt: skip
+
+
+def _signed(samples: Sequence[MeterSample]) -> SignedData | None:
+    signed = [s for s in samples if s.signed]
+    if not signed:
+        return None
+    nature = {"Transaction.Begin": "Start", "Transaction.End": "End"}
+    values = tuple(SignedValue(s.signed or "", nature.get(s.context or "", "Intermediate")) for s in signed)
+    return SignedData(values, encoding_method="OCMF" if values[0].signed_data.lstrip().startswith(("OCMF", "{")) else None)
+
+
+def _connector(evse: Evse | None) -> Connector | None:
+    return evse.connectors[0] if evse is not None and evse.connectors else None
+
+
+def _evse_id(situation: Situation, row: SessionRow) -> EvseId | None:
+    if situation.evse is not None and situation.evse.id is not None:
+        return situation.evse.id
+    return EvseId(row.evse_id) if row.evse_id else None
+
+
+def _uid(situation: Situation, row: SessionRow) -> EvseUid | None:
+    if situation.evse is not None and situation.evse.uid is not None:
+        return situation.evse.uid
+    return EvseUid(row.evse_id) if row.evse_id else None
+
+
+def _location_id(situation: Situation, row: SessionRow) -> Any:
+    return situation.location.place.id if situation.location is not None else row.location
+
+
+def _token(row: SessionRow) -> Token | None:
+    return model_json.from_json(Token, orjson.loads(row.token)) if row.token is not None else None
+
+
+def _hours(begin: datetime, end: datetime) -> Decimal:
+    return (Decimal(round((end - begin).total_seconds())) / HOUR).quantize(Decimal("0.0001"))
+
+
+# --- the audit before sending ----------------------------------------------------------------------------------------
+
+_ALTERING = (NARROWED, ROUNDED, TRUNCATED)
+_MONEY = ("total_cost", "total_fixed_cost", "total_energy_cost", "total_time_cost", "total_parking_cost", "total_reservation_cost",
+          "total_energy", "currency", "start", "end", "charging_start", "charging_end", "meter_start", "meter_end", "place.evse_id",
+          "token.uid", "token.contract_id", "signed_data")  # fmt: skip
+_PERMITTED: dict[str, dict[str, tuple[str, ...]]] = {
+    "oicp-2.3": {"omit-prices": ("total_", "currency", "tariffs", "lines", "periods")},
+    "ochp-1.4": {"omit-signed-data": ("signed_data",), "net-totals": ("total_",)},
+}
+"""Omissions that the protocol forces, by the permission that allows them. All are shipped as given."""
+
+
+def audit(partner: Partner, encoded: Encoded) -> list[Loss]:
+    """The losses of a CDR; raises Unsettled where one alters money, energy, times, identities or signed data.
+
+    Altering is never allowed. Omission, where the protocol has no field, needs a permission, and stays in the ledger.
+    """
+    permitted = tuple(p for paths in _PERMITTED.get(partner.format, {}).values() for p in paths)
+    losses = [loss for _, loss in encoded.losses]
+    for loss in losses:
+        if loss.kind == DEFAULTED or not loss.path.startswith(_MONEY):
+            continue
+        if loss.kind in _ALTERING and not loss.path.startswith(permitted):
+            raise Unsettled(f"{loss.path} would be altered for {partner.name}: {loss.because}")
+        if loss.kind == DROPPED and not loss.path.startswith(permitted) and loss.path in ("total_cost", "total_energy", "signed_data"):
+            raise Unsettled(f"{loss.path} would be left out for {partner.name}: {loss.because}")
+    return losses
+
+
+def encode_cdr(partner: Partner, cdr: Cdr) -> tuple[Encoded, list[Loss]]:
+    """The CDR in the partner's form, audited. Raises Refused or Unsettled."""
+    (encoded,) = partner.encode(Kind.CDR, cdr)
+    return encoded, audit(partner, encoded)

@@ -1,0 +1,265 @@
+"""What the core needs to be remembered. Every coroutine is one transaction, durable when it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from bridge.roaming.ports import Job, Kind, MeterSample, Outcome, Page
+
+
+@frozen
+class EvseRow:
+    """An EVSE of ours: where it is, which connector it is bound to, its last status."""
+
+    evse_id: str
+    uid: str
+    location: str
+    operator: str
+    groups: tuple[str, ...] = ()
+    charge_point: str | None = None
+    connector: int | None = None
+    status: str | None = None
+    status_at: datetime | None = None
+    removed: bool = False
+
+
+@frozen
+class TokenRow:
+    """A token as a partner told it. ``body`` is the canonical token as JSON."""
+
+    uid: str
+    kind: str
+    partner: str
+    contract: str | None
+    valid: bool
+    whitelist: str | None
+    expires: datetime | None
+    body: bytes
+
+
+@frozen
+class Outbound:
+    """An object for a partner: stored for its GETs, and sent if it differs from what the partner has.
+
+    ``source`` is the key of our object behind it; ``gone`` removes it there.
+    """
+
+    partner: str
+    kind: Kind
+    source: str
+    key: str
+    body: bytes
+    meta: dict[str, Any] = field(factory=dict)
+    gone: bool = False
+
+
+@frozen
+class Thing:
+    """A location or tariff of ours, canonical, as JSON."""
+
+    kind: str
+    operator: str
+    key: str
+    body: bytes
+    hash: str
+    origin: str = "import"
+    removed: bool = False
+
+
+@frozen
+class SessionRow:
+    """A session at one of our chargers. ``auth`` and ``token`` are JSON; times are UTC; meter values Wh."""
+
+    id: str
+    tx: int
+    charge_point: str
+    connector: int
+    evse_id: str | None
+    location: str | None
+    operator: str | None
+    partner: str | None
+    id_tag: str
+    token: bytes | None
+    auth: dict[str, Any]
+    test: bool
+    started: datetime
+    meter_start: int
+    ended: datetime | None = None
+    meter_stop: int | None = None
+    reason: str | None = None
+    kwh: Decimal = Decimal(0)
+    state: str = "active"
+
+
+@frozen
+class CdrRow:
+    """A CDR: immutable but for its state (waiting, uncertain, acknowledged, refused, kept)."""
+
+    id: str
+    session: str
+    partner: str | None
+    operator: str | None
+    test: bool
+    body: bytes
+    total: str | None
+    currency: str | None
+    kwh: str
+    state: str
+    losses: list[Any]
+    created: datetime
+    reference: str | None = None
+    sent: int = 0
+    error: str | None = None
+    settled: datetime | None = None
+
+
+@frozen
+class DecisionRow:
+    """Why a card was accepted or refused. ``uid`` is masked; ``fingerprint`` finds the same card again."""
+
+    id: str
+    at: datetime
+    charge_point: str
+    evse_id: str | None
+    uid: str
+    fingerprint: str
+    contract: str | None
+    outcome: str
+    reason: str
+    partner: str | None
+    routes: list[dict[str, Any]]
+    milliseconds: float
+
+
+@frozen
+class Happening:
+    """A line of the append-only history."""
+
+    what: str
+    partner: str | None = None
+    ref: str | None = None
+    detail: str | None = None
+
+
+class Storage(Protocol):
+    """The store as the core sees it."""
+
+    # what is ours
+    def things(self, kind: str, operator: str) -> dict[str, tuple[str, bool]]:
+        """Key -> (hash, removed)."""
+        ...
+
+    def thing(self, kind: str, key: str) -> Thing | None:
+        """One location or tariff."""
+        ...
+
+    def evse(self, evse_id: str) -> EvseRow | None:
+        """By EVSE-ID, however it is spelled."""
+        ...
+
+    def evse_by_uid(self, uid: str) -> EvseRow | None:
+        """By OCPI uid."""
+        ...
+
+    def evses_at(self, charge_point: str, connector: int | None = None) -> list[EvseRow]:
+        """What is bound to a charge point, or to one of its connectors."""
+        ...
+
+    def evses_of(self, location: str) -> list[EvseRow]:
+        """The EVSEs of a location."""
+        ...
+
+    async def save_things(self, things: Sequence[Thing], evses: Sequence[EvseRow], outbound: Sequence[Outbound],
+                          history: Sequence[Happening] = ()) -> None:  # fmt: skip
+        """Locations and tariffs with their EVSEs and what goes out because of them."""
+        ...
+
+    async def save_status(self, evse_id: str, status: str, at: datetime, outbound: Sequence[Outbound]) -> None:
+        """The status of an EVSE and what goes out because of it."""
+        ...
+
+    async def hold(self, what: str, detail: str, body: bytes) -> int:
+        """A mass change waits for confirmation; returns its number."""
+        ...
+
+    # tokens and decisions
+    def tokens(self, uid: str) -> list[TokenRow]:
+        """All partners' tokens with this (normalised) uid."""
+        ...
+
+    def token_counts(self, partner: str) -> tuple[int, int]:
+        """How many tokens of a partner there are, and how many are valid."""
+        ...
+
+    async def save_tokens(self, partner: str, rows: Sequence[TokenRow], *, whole: bool = False) -> tuple[int, int, int]:
+        """Stored, unchanged, revoked (``whole``: what is not in ``rows`` is no longer valid)."""
+        ...
+
+    async def save_decision(self, row: DecisionRow) -> None:
+        """A decision."""
+        ...
+
+    # sessions and settlement
+    async def open_session(self, row: SessionRow, decision: str | None, outbound: Sequence[Outbound]) -> tuple[SessionRow, bool]:
+        """A new session, with its transaction number; the same start again gives the first one, and False."""
+        ...
+
+    def session(self, *, tx: int | None = None, id: str | None = None) -> SessionRow | None:  # noqa: A002
+        """By transaction number or id."""
+        ...
+
+    def open_sessions(self, charge_point: str, connector: int | None = None) -> list[SessionRow]:
+        """Sessions that have not ended."""
+        ...
+
+    def samples(self, session: str) -> list[MeterSample]:
+        """The meter values of a session, oldest first."""
+        ...
+
+    async def add_samples(self, session: str, samples: Sequence[MeterSample], kwh: Decimal, outbound: Sequence[Outbound]) -> None:
+        """Meter values of a running session."""
+        ...
+
+    async def close_session(self, row: SessionRow, samples: Sequence[MeterSample], cdr: CdrRow | None, outbound: Sequence[Outbound],
+                            history: Sequence[Happening] = ()) -> bool:  # fmt: skip
+        """End a session with its CDR; False if it had ended before (nothing changes then)."""
+        ...
+
+    # delivery
+    async def claim(self, partner: str, most: int) -> list[Job]:
+        """Due work of a partner, at most one job per object."""
+        ...
+
+    def next_due(self, partner: str) -> float | None:
+        """When its next job is due, seconds since the epoch."""
+        ...
+
+    async def settle(self, results: Sequence[tuple[Job, Outcome]]) -> None:
+        """What came of jobs."""
+        ...
+
+    def page(self, partner: str, kind: Kind, offset: int, limit: int, since: datetime | None, until: datetime | None) -> Page:
+        """What a partner may GET."""
+        ...
+
+    def find(self, partner: str, kind: Kind, key: str) -> bytes | None:
+        """One such object."""
+        ...
+
+    # marks
+    def mark(self, name: str) -> str | None:
+        """A remembered value, such as the moment of the last pull."""
+        ...
+
+    async def set_mark(self, name: str, value: str) -> None:
+        """Remember it."""
+        ...
+
+    async def happened(self, *history: Happening) -> None:
+        """Lines of the history."""
+        ...

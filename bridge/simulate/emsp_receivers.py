@@ -1,0 +1,457 @@
+"""What an operator calls at the simulated eMSP: versions, locations, tariffs, sessions, CDRs, tokens, command results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+from attrs import field, frozen
+
+from bridge.simulate.emsp_rules import faults, moment
+from bridge.simulate.emsp_state import PATH, VERSION, Emsp, Reject, check, parsed
+
+NOTHING = object()
+
+
+@frozen
+class Answer:
+    """Data for the envelope, HTTP status, headers."""
+
+    data: Any = NOTHING
+    status: int = 200
+    headers: dict[str, str] = field(factory=dict)
+
+
+Handler = Callable[[Emsp, web.Request], Awaitable[Answer]]
+
+OFFERS = (
+    ("credentials", "SENDER"),
+    ("locations", "RECEIVER"),
+    ("tariffs", "RECEIVER"),
+    ("sessions", "RECEIVER"),
+    ("cdrs", "RECEIVER"),
+    ("tokens", "SENDER"),
+    ("commands", "SENDER"),
+)
+
+
+async def body_of(request: web.Request) -> tuple[bytes, Any]:
+    """The body, as bytes and as JSON. Raises Reject."""
+    if request.content_type != "application/json":
+        raise Reject(2001, f"Content-Type: application/json is expected, found {request.content_type}")
+    data = await request.read()
+    return data, parsed(data)
+
+
+async def versions(emsp: Emsp, request: web.Request) -> Answer:
+    """GET versions."""
+    return Answer([{"version": VERSION, "url": emsp.url + PATH}])
+
+
+async def details(emsp: Emsp, request: web.Request) -> Answer:
+    """GET version details."""
+    endpoints = [{"identifier": module, "role": role, "url": f"{emsp.url}{PATH}/{module}"} for module, role in OFFERS]
+    return Answer({"version": VERSION, "endpoints": endpoints})
+
+
+# --- locations
+
+
+def _owned(emsp: Emsp, request: web.Request) -> tuple[str, str, str]:
+    match = request.match_info
+    if not emsp.speaks_for(match["cc"], match["pid"]):
+        raise Reject(2001, f"{match['cc']}*{match['pid']} is none of your roles", 404)
+    return match["cc"].upper(), match["pid"].upper(), match["id"].upper()
+
+
+def _same(o: dict[str, Any], **url: str) -> None:
+    for name, told in url.items():
+        if name in o and str(o[name]).upper() != told.upper():
+            raise Reject(2001, f"{name}: {o[name]!r} differs from {told!r} in the URL")
+
+
+def _newer(emsp: Emsp, what: str, old: dict[str, Any] | None, new: dict[str, Any]) -> None:
+    if old is not None and _at(new) < _at(old):
+        emsp.warnings.append(f"{what}: last_updated {new['last_updated']} after {old['last_updated']} had been received")
+
+
+def _at(o: dict[str, Any]) -> datetime:
+    at = moment(o["last_updated"])
+    if at is None:
+        raise Reject(2001, "last_updated: no DateTime")
+    return at
+
+
+def _part(items: list[dict[str, Any]], name: str, ident: str) -> int | None:
+    return next((i for i, one in enumerate(items) if one[name].upper() == ident.upper()), None)
+
+
+async def get_location(emsp: Emsp, request: web.Request) -> Answer:
+    """GET a location, EVSE or connector."""
+    held: dict[str, Any] | None = emsp.locations.get(_owned(emsp, request))
+    for step, inner, name in (("evse", "evses", "uid"), ("connector", "connectors", "id")):
+        if held is not None and step in request.match_info:
+            items = held.get(inner) or []
+            i = _part(items, name, request.match_info[step])
+            held = None if i is None else items[i]
+    if held is None:
+        raise Reject(2003, "unknown location, EVSE or connector", 404, record=False)
+    return Answer(held)
+
+
+async def put_location(emsp: Emsp, request: web.Request) -> Answer:
+    """PUT a location."""
+    key = _owned(emsp, request)
+    new = check("Location", (await body_of(request))[1])
+    _same(new, country_code=key[0], party_id=key[1], id=key[2])
+    old = emsp.locations.get(key)
+    uids = {e["uid"].upper() for e in new.get("evses") or ()}
+    for other, held in emsp.locations.items():
+        twice = uids & {e["uid"].upper() for e in held.get("evses") or () if e["status"] != "REMOVED"}
+        if other != key and twice:
+            raise Reject(2001, f"evses: uid {min(twice)} is in location {held['id']} already")
+    for evse in (old or {}).get("evses") or ():
+        if evse["uid"].upper() not in uids and evse["status"] != "REMOVED":
+            raise Reject(2001, f"evses: {evse['uid']} was left out; an EVSE that is gone has the status REMOVED")
+    _newer(emsp, f"location {key[2]}", old, new)
+    emsp.locations[key] = new
+    emsp.count("location")
+    return Answer(status=201 if old is None else 200)
+
+
+async def put_part(emsp: Emsp, request: web.Request) -> Answer:
+    """PUT an EVSE or a connector."""
+    location, holder, items, name, kind, i = _where(emsp, request)
+    ident = request.match_info.get("connector") or request.match_info["evse"]
+    new = check(kind, (await body_of(request))[1])
+    _same(new, **{name: ident})
+    if i is None:
+        items.append(new)
+    else:
+        items[i] = new
+    _bump(location, holder, new)
+    emsp.count("evse" if kind == "EVSE" else "connector")
+    return Answer(status=201 if i is None else 200)
+
+
+async def patch_location(emsp: Emsp, request: web.Request) -> Answer:
+    """PATCH a location, EVSE or connector."""
+    if "evse" not in request.match_info:
+        key = _owned(emsp, request)
+        if key not in emsp.locations:
+            raise Reject(2003, f"unknown location {key[2]}", 404)
+        emsp.locations[key] = _patched("Location", emsp.locations[key], await _change(request, "Location"))
+        emsp.count("location_patch")
+        return Answer()
+    location, holder, items, _, kind, i = _where(emsp, request)
+    if i is None:
+        raise Reject(2003, f"unknown {kind}", 404)
+    change = await _change(request, kind)
+    _newer(emsp, f"{kind} {request.match_info['evse']}", items[i], change)
+    items[i] = _patched(kind, items[i], change)
+    _bump(location, holder, items[i])
+    emsp.count("status" if change.keys() <= {"status", "last_updated"} else f"{kind.lower()}_patch")
+    return Answer()
+
+
+def _where(emsp: Emsp, request: web.Request) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]], str, str, int | None]:
+    """Location, what holds the part, the list that it is in, the name of its id, what it is, its place in the list."""
+    location = emsp.locations.get(_owned(emsp, request))
+    if location is None:
+        raise Reject(2003, f"unknown location {request.match_info['id']}", 404)
+    evses = location.setdefault("evses", [])
+    i = _part(evses, "uid", request.match_info["evse"])
+    if "connector" not in request.match_info:
+        return location, location, evses, "uid", "EVSE", i
+    if i is None:
+        raise Reject(2003, f"unknown EVSE {request.match_info['evse']}", 404)
+    connectors = evses[i]["connectors"]
+    return location, evses[i], connectors, "id", "Connector", _part(connectors, "id", request.match_info["connector"])
+
+
+def _bump(location: dict[str, Any], holder: dict[str, Any], new: dict[str, Any]) -> None:
+    for parent in (holder, location):
+        if _at(parent) < _at(new):
+            parent["last_updated"] = new["last_updated"]
+
+
+async def _change(request: web.Request, kind: str) -> dict[str, Any]:
+    change = check(kind, (await body_of(request))[1], partial=True)
+    if change.get("last_updated") is None:
+        raise Reject(2001, "last_updated: missing in a PATCH")
+    return change
+
+
+def _patched(kind: str, old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    _same(change, **{name: old[name] for name in ("country_code", "party_id", "id", "uid") if name in old})
+    new = old | {name: value for name, value in change.items() if value is not None}
+    wrong = faults(kind, new)
+    if wrong:
+        raise Reject(2001, "after the change: " + "; ".join(wrong[:10]))
+    return new
+
+
+# --- tariffs
+
+
+async def get_tariff(emsp: Emsp, request: web.Request) -> Answer:
+    """GET a tariff."""
+    held = emsp.tariffs.get(_owned(emsp, request))
+    if held is None:
+        raise Reject(2000, "unknown tariff", 404, record=False)
+    return Answer(held)
+
+
+async def put_tariff(emsp: Emsp, request: web.Request) -> Answer:
+    """PUT a tariff."""
+    key = _owned(emsp, request)
+    new = check("Tariff", (await body_of(request))[1])
+    _same(new, country_code=key[0], party_id=key[1], id=key[2])
+    old = emsp.tariffs.get(key)
+    _newer(emsp, f"tariff {key[2]}", old, new)
+    emsp.tariffs[key] = new
+    emsp.count("tariff")
+    return Answer(status=201 if old is None else 200)
+
+
+async def delete_tariff(emsp: Emsp, request: web.Request) -> Answer:
+    """DELETE a tariff."""
+    if emsp.tariffs.pop(_owned(emsp, request), None) is None:
+        raise Reject(2000, "unknown tariff", 404)
+    emsp.count("tariff_delete")
+    return Answer()
+
+
+# --- sessions and CDRs
+
+
+def _ours(emsp: Emsp, o: dict[str, Any]) -> None:
+    """The token has to be one of ours, and the reference the one that we gave."""
+    token = o["cdr_token"]
+    held = emsp.known.get((token["uid"].upper(), token["type"]))
+    if held is None:
+        raise Reject(2001, "cdr_token: none of our tokens")
+    for name in ("country_code", "party_id", "contract_id"):
+        if token[name].upper() != held[name].upper():
+            raise Reject(2001, f"cdr_token.{name}: not that of the token")
+    given = emsp.references.get(token["uid"].upper(), set())
+    reference = o.get("authorization_reference")
+    if o["auth_method"] in ("AUTH_REQUEST", "COMMAND") and not reference:
+        raise Reject(2001, "authorization_reference: missing, though one was given")
+    if reference is not None and reference not in given:
+        raise Reject(2001, "authorization_reference: none that was given for this token")
+
+
+async def get_session(emsp: Emsp, request: web.Request) -> Answer:
+    """GET a session."""
+    held = emsp.sessions.get(_owned(emsp, request))
+    if held is None:
+        raise Reject(2000, "unknown session", 404, record=False)
+    return Answer(held)
+
+
+async def put_session(emsp: Emsp, request: web.Request) -> Answer:
+    """PUT a session."""
+    key = _owned(emsp, request)
+    new = check("Session", (await body_of(request))[1])
+    _same(new, country_code=key[0], party_id=key[1], id=key[2])
+    return Answer(status=_session(emsp, key, new))
+
+
+async def patch_session(emsp: Emsp, request: web.Request) -> Answer:
+    """PATCH a session: charging_periods are added."""
+    key = _owned(emsp, request)
+    old = emsp.sessions.get(key)
+    if old is None:
+        raise Reject(2000, "unknown session", 404)
+    change = await _change(request, "Session")
+    periods = [*(old.get("charging_periods") or ()), *(change.get("charging_periods") or ())]
+    _session(emsp, key, _patched("Session", old, change | {"charging_periods": periods or None}))
+    return Answer()
+
+
+def _session(emsp: Emsp, key: tuple[str, str, str], new: dict[str, Any]) -> int:
+    _ours(emsp, new)
+    old = emsp.sessions.get(key)
+    if old is not None and old["status"] == "COMPLETED" and new["status"] != "COMPLETED":
+        raise Reject(2001, "status: COMPLETED is final")
+    if old is not None and new["kwh"] < old["kwh"]:
+        emsp.warnings.append(f"session {key[2]}: kwh fell from {old['kwh']} to {new['kwh']}")
+    location = emsp.locations.get((key[0], key[1], new["location_id"].upper()))
+    if location is not None and _part(location.get("evses") or [], "uid", new["evse_uid"]) is None and new["evse_uid"] != "#NA":
+        raise Reject(2001, f"evse_uid: {new['evse_uid']} is not in location {new['location_id']}")
+    _newer(emsp, f"session {key[2]}", old, new)
+    emsp.sessions[key] = new
+    emsp.count("session")
+    return 201 if old is None else 200
+
+
+async def post_cdr(emsp: Emsp, request: web.Request) -> Answer:
+    """POST a CDR. The same bytes again are answered as the first time; others with the same id are refused."""
+    data, value = await body_of(request)
+    new = check("CDR", value)
+    if not emsp.speaks_for(new["country_code"], new["party_id"]):
+        raise Reject(2001, f"{new['country_code']}*{new['party_id']} is none of your roles")
+    key = (new["country_code"].upper(), new["party_id"].upper(), new["id"].upper())
+    held = emsp.cdrs.get(key)
+    if held is not None:
+        if held[1] != data:
+            raise Reject(2001, f"id: CDR {new['id']} already exists with another content")
+        emsp.count("cdr_repeat")
+        return Answer(headers={"Location": held[0]})
+    _ours(emsp, new)
+    if new.get("credit"):
+        _credit(emsp, key, new)
+    url = f"{emsp.url}{PATH}/cdrs/{len(emsp.cdrs) + 1}-{quote(new['id'], safe='')}"
+    emsp.cdrs[key] = (url, data, new)
+    emsp.count("cdr")
+    return Answer(status=201, headers={"Location": url})
+
+
+def _credit(emsp: Emsp, key: tuple[str, str, str], new: dict[str, Any]) -> None:
+    """A credit CDR has all that the original has, with its total cost negated."""
+    held = emsp.cdrs.get((key[0], key[1], new["credit_reference_id"].upper()))
+    if held is None:
+        raise Reject(2001, "credit_reference_id: no such CDR")
+    original = held[2]
+    if any(new["total_cost"].get(n) != -amount for n, amount in original["total_cost"].items()):
+        raise Reject(2001, "total_cost: not the original's, negated")
+    own = {"id", "credit", "credit_reference_id", "total_cost", "last_updated", "remark", "invoice_reference_id"}
+    differ = sorted(n for n in (new.keys() | original.keys()) - own if new.get(n) != original.get(n))
+    if differ:
+        raise Reject(2001, f"{', '.join(differ)}: not as in the original")
+
+
+async def get_cdr(emsp: Emsp, request: web.Request) -> Answer:
+    """GET a CDR at the URL that POST gave."""
+    url = f"{emsp.url}{request.rel_url.raw_path}"
+    held = next((cdr for at, _, cdr in emsp.cdrs.values() if at == url), None)
+    if held is None:
+        raise Reject(2000, "unknown CDR", 404, record=False)
+    return Answer(held)
+
+
+# --- tokens
+
+
+async def list_tokens(emsp: Emsp, request: web.Request) -> Answer:
+    """GET the tokens, page by page."""
+    query = request.query
+    strange = query.keys() - {"date_from", "date_to", "offset", "limit"}
+    if strange:
+        raise Reject(2001, f"{min(strange)}: no such parameter")
+    since, until = _moment(query.get("date_from")), _moment(query.get("date_to"))
+    offset = _count(query.get("offset"), 0)
+    limit = min(_count(query.get("limit"), emsp.page_limit) or emsp.page_limit, emsp.page_limit)
+    found = [t for t in emsp.listed() if (since is None or _at(t) >= since) and (until is None or _at(t) < until)]
+    headers = {"X-Total-Count": str(len(found)), "X-Limit": str(emsp.page_limit)}
+    if offset + limit < len(found):
+        following = {n: v for n in ("date_from", "date_to") if (v := query.get(n))} | {"offset": offset + limit, "limit": limit}
+        headers["Link"] = f'<{emsp.url}{PATH}/tokens?{urlencode(following, safe=":")}>; rel="next"'
+    emsp.count("token_page")
+    return Answer(found[offset : offset + limit], headers=headers)
+
+
+def _moment(text: str | None) -> datetime | None:
+    at = moment(text) if text else None
+    if text and at is None:
+        raise Reject(2001, f"{text!r} is no DateTime")
+    return at
+
+
+def _count(text: str | None, default: int) -> int:
+    if text is not None and not (text.isascii() and text.isdigit()):
+        raise Reject(2001, f"{text!r} is no number")
+    return default if text is None else int(text)
+
+
+async def authorize(emsp: Emsp, request: web.Request) -> Answer:
+    """POST a request for authorisation in real time."""
+    kind = request.query.get("type", "RFID")
+    if kind not in ("AD_HOC_USER", "APP_USER", "OTHER", "RFID"):
+        raise Reject(2001, f"type: {kind!r} is no TokenType")
+    references = None
+    if request.body_exists and await request.read():
+        references = check("LocationReferences", (await body_of(request))[1])
+    emsp.count("authorize")
+    key = (request.match_info["uid"].upper(), kind)
+    token = emsp.known.get(key)
+    if token is None:
+        raise Reject(2004, "unknown token", 404, record=False)
+    if references is not None:
+        _known(emsp, references)
+    allowed = emsp.allowed(key)
+    info: dict[str, Any] = {"allowed": allowed, "token": token}
+    if allowed == "ALLOWED":
+        info["authorization_reference"] = emsp.refer(token["uid"])
+        if references is not None:
+            info["location"] = references
+    else:
+        info["info"] = {"language": "en", "text": f"This card is refused: {allowed}"}
+    return Answer(info)
+
+
+def _known(emsp: Emsp, references: dict[str, Any]) -> None:
+    found = [held for (_, _, ident), held in emsp.locations.items() if ident == references["location_id"].upper()]
+    if not found:
+        raise Reject(2003, f"unknown location {references['location_id']}")
+    for uid in references.get("evse_uids") or ():
+        if all(_part(held.get("evses") or [], "uid", uid) is None for held in found):
+            raise Reject(2003, f"unknown EVSE {uid}")
+
+
+# --- results of commands
+
+
+async def command_result(emsp: Emsp, request: web.Request) -> Answer:
+    """POST the result of a command: exactly one follows an accepted command, or a reservation's later cancellation."""
+    sent = emsp.commands.get(request.match_info["command"])
+    if sent is None:
+        raise Reject(2001, "no such command was sent", 404)
+    result = check("CommandResult", (await body_of(request))[1])
+    if sent.response is not None and sent.response["result"] != "ACCEPTED":
+        raise Reject(2001, "the command was not accepted, no result follows")
+    cancelled = sent.kind == "RESERVE_NOW" and result["result"] == "CANCELED_RESERVATION"
+    if sent.result is not None and not cancelled:
+        raise Reject(2001, "the result was told already")
+    sent.result = result
+    emsp.count("command_result")
+    return Answer()
+
+
+def plain(data: Any) -> bytes:
+    """JSON for an answer."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+_ONE = "/{cc}/{pid}/{id}"
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/ocpi/versions", versions),
+    ("GET", PATH, details),
+    ("GET", f"{PATH}/locations{_ONE}", get_location),
+    ("PUT", f"{PATH}/locations{_ONE}", put_location),
+    ("PATCH", f"{PATH}/locations{_ONE}", patch_location),
+    ("GET", f"{PATH}/locations{_ONE}/{{evse}}", get_location),
+    ("PUT", f"{PATH}/locations{_ONE}/{{evse}}", put_part),
+    ("PATCH", f"{PATH}/locations{_ONE}/{{evse}}", patch_location),
+    ("GET", f"{PATH}/locations{_ONE}/{{evse}}/{{connector}}", get_location),
+    ("PUT", f"{PATH}/locations{_ONE}/{{evse}}/{{connector}}", put_part),
+    ("PATCH", f"{PATH}/locations{_ONE}/{{evse}}/{{connector}}", patch_location),
+    ("GET", f"{PATH}/tariffs{_ONE}", get_tariff),
+    ("PUT", f"{PATH}/tariffs{_ONE}", put_tariff),
+    ("DELETE", f"{PATH}/tariffs{_ONE}", delete_tariff),
+    ("GET", f"{PATH}/sessions{_ONE}", get_session),
+    ("PUT", f"{PATH}/sessions{_ONE}", put_session),
+    ("PATCH", f"{PATH}/sessions{_ONE}", patch_session),
+    ("POST", f"{PATH}/cdrs", post_cdr),
+    ("GET", f"{PATH}/cdrs/{{ref}}", get_cdr),
+    ("GET", f"{PATH}/tokens", list_tokens),
+    ("POST", f"{PATH}/tokens/{{uid}}/authorize", authorize),
+    ("POST", f"{PATH}/commands/{{command}}", command_result),
+)
+"""What an operator may call, besides credentials."""

@@ -1,0 +1,258 @@
+"""What the simulated eMSP knows: its tokens, whom it talks to, what it has received, and what it had to reject."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+import secrets
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import define, field
+
+from bridge.simulate.emsp_rules import faults
+
+VERSION = "2.2.1"
+PATH = "/ocpi/" + VERSION
+
+
+class Reject(Exception):  # noqa: N818
+    """A message that is refused: OCPI status code, reason, HTTP status. ``record`` False: an ordinary answer."""
+
+    def __init__(self, code: int, because: str, status: int = 200, *, record: bool = True) -> None:
+        super().__init__(because)
+        self.code = code
+        self.because = because
+        self.status = status
+        self.record = record
+
+
+@define
+class Faults:
+    """How the next ``count`` requests are spoiled (POST /_sim/faults)."""
+
+    status: int | None = None
+    retry_after: float | None = None
+    delay: float = 0.0
+    nonsense: bool = False
+    drop_after_accept: bool = False
+    count: int = 0
+    only: str = ""
+    """A part of the path of the requests that are meant, such as ``/cdrs``."""
+
+    def take(self, path: str) -> bool:
+        """Whether this request is spoiled."""
+        if self.count <= 0 or self.only not in path:
+            return False
+        self.count -= 1
+        return True
+
+
+@define
+class CommandSent:
+    """A command that was sent: the answer at once, and the result that followed."""
+
+    id: str
+    kind: str
+    response: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+
+
+@define(eq=False)
+class Emsp:
+    """A strict eMSP (OCPI 2.2.1). ``tokens`` are Token objects, or how many to make; ``unlisted`` more are not listed.
+
+    ``token_a``: the CREDENTIALS_TOKEN_A with which an operator may register here. ``url``: where others find this
+    server, without a slash at its end; empty: as the first request names it.
+    """
+
+    country_code: str = "DE"
+    party_id: str = "EMS"
+    name: str = "Example Mobility"
+    tokens: int | Sequence[dict[str, Any]] = 100
+    unlisted: int = 10
+    whitelist: Sequence[str] = ("ALLOWED",)
+    token_a: str | None = None
+    url: str = ""
+    page_limit: int = 1000
+    known: dict[tuple[str, str], dict[str, Any]] = field(factory=dict, init=False)
+    hidden: set[tuple[str, str]] = field(factory=set, init=False)
+    answers: dict[tuple[str, str], str] = field(factory=dict, init=False)
+    ours: list[str] = field(factory=list, init=False, repr=False)
+    """Tokens that the operator may use: the newest last; older ones until the newest is used."""
+    theirs: str | None = field(default=None, init=False, repr=False)
+    versions_url: str | None = field(default=None, init=False)
+    endpoints: dict[tuple[str, str], str] = field(factory=dict, init=False)
+    roles: list[dict[str, Any]] = field(factory=list, init=False)
+    confirmed: bool = field(default=False, init=False)
+    locations: dict[tuple[str, str, str], dict[str, Any]] = field(factory=dict, init=False)
+    tariffs: dict[tuple[str, str, str], dict[str, Any]] = field(factory=dict, init=False)
+    sessions: dict[tuple[str, str, str], dict[str, Any]] = field(factory=dict, init=False)
+    cdrs: dict[tuple[str, str, str], tuple[str, bytes, dict[str, Any]]] = field(factory=dict, init=False)
+    commands: dict[str, CommandSent] = field(factory=dict, init=False)
+    references: dict[str, set[str]] = field(factory=dict, init=False)
+    """Authorization references given, by token uid."""
+    rejections: list[dict[str, Any]] = field(factory=list, init=False)
+    warnings: list[str] = field(factory=list, init=False)
+    received: Counter[str] = field(factory=Counter, init=False)
+    trouble: Faults = field(factory=Faults, init=False)
+    _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        made = self.tokens if not isinstance(self.tokens, int) else self._made(self.tokens + self.unlisted)
+        for i, token in enumerate(made):
+            key = self.add_token(token)
+            if isinstance(self.tokens, int) and i >= self.tokens:
+                self.hidden.add(key)
+
+    def _made(self, count: int) -> Iterable[dict[str, Any]]:
+        now = stamp()
+        seed = sum(ord(c) << 8 * i for i, c in enumerate(self.party_id[:3]))
+        for i in range(count):
+            yield {
+                "country_code": self.country_code, "party_id": self.party_id, "uid": f"04{seed & 0xFFFFFF:06X}{i:06X}", "type": "RFID",
+                "contract_id": f"{self.country_code}-{self.party_id}-C{i:08d}", "issuer": self.name, "valid": True,
+                "whitelist": self.whitelist[i % len(self.whitelist)], "last_updated": now,
+            }  # fmt: skip
+
+    # --- tokens
+
+    def add_token(self, token: dict[str, Any]) -> tuple[str, str]:
+        """Take a token into the books. Raises ValueError."""
+        wrong = faults("Token", token)
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        key = (token["uid"].upper(), token["type"])
+        self.known[key] = token
+        return key
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The tokens that operators may pull, oldest first."""
+        return [token for key, token in self.known.items() if key not in self.hidden]
+
+    def allowed(self, key: tuple[str, str]) -> str:
+        """What a real-time request about a token is answered."""
+        return self.answers.get(key) or ("ALLOWED" if self.known[key]["valid"] else "BLOCKED")
+
+    def refer(self, uid: str) -> str:
+        """A new authorization reference."""
+        reference = str(uuid.uuid4())
+        self.references.setdefault(uid.upper(), set()).add(reference)
+        return reference
+
+    # --- who calls
+
+    @property
+    def registered(self) -> bool:
+        """Whether both sides have a token."""
+        return self.theirs is not None and bool(self.ours)
+
+    def authenticate(self, header: str | None, path: str) -> str:
+        """The token of a request. Raises Reject with HTTP 401 (transport_and_format, Authorization header)."""
+        match = re.fullmatch(r"Token ([A-Za-z0-9+/]+={0,2})", header or "")
+        if match is None:
+            raise Reject(2000, "Authorization: 'Token ', then the token in Base64, is expected", 401)
+        try:
+            token = base64.b64decode(match[1], validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise Reject(2000, "Authorization: no Base64 of UTF-8", 401) from None
+        if token in self.ours:
+            if token == self.ours[-1] and self.theirs is not None:
+                self.ours, self.confirmed = [token], True
+            return token
+        if token == self.token_a and not self.confirmed:
+            if path.rstrip("/") not in ("/ocpi/versions", PATH, PATH + "/credentials"):
+                raise Reject(2000, "CREDENTIALS_TOKEN_A is good for versions and credentials only", 401)
+            return token
+        raise Reject(2000, "unknown credentials", 401)
+
+    def speaks_for(self, country_code: str, party_id: str) -> bool:
+        """Whether a party is one of the operator's roles."""
+        key = (country_code.upper(), party_id.upper())
+        return any((r["country_code"].upper(), r["party_id"].upper()) == key for r in self.roles)
+
+    def credentials(self, token: str) -> dict[str, Any]:
+        """Our Credentials object."""
+        role = {"role": "EMSP", "business_details": {"name": self.name}, "party_id": self.party_id, "country_code": self.country_code}
+        return {"token": token, "url": self.url + "/ocpi/versions", "roles": [role]}
+
+    # --- books
+
+    def reject(self, **entry: Any) -> None:
+        """Record a rejection."""
+        self.rejections.append({"at": stamp(), **entry})
+        self.note()
+
+    def count(self, kind: str) -> None:
+        """Count something received."""
+        self.received[kind] += 1
+        self.note()
+
+    def note(self) -> None:
+        """Wake whoever waits for a change."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self, until: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Return when ``until`` is true. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while not until():
+                await self._changed.wait()
+
+    def report(self) -> dict[str, Any]:
+        """What GET /_sim/report shows."""
+        return {
+            "registered": self.registered,
+            "rejections": self.rejections,
+            "warnings": self.warnings,
+            "received": dict(self.received),
+            "tokens": len(self.known),
+            "locations": list(self.locations.values()),
+            "tariffs": list(self.tariffs.values()),
+            "sessions": list(self.sessions.values()),
+            "cdrs": [{"reference": url, "cdr": cdr} for url, _, cdr in self.cdrs.values()],
+            "cdr_repeats": self.received["cdr_repeat"],
+            "commands": [{"id": c.id, "kind": c.kind, "response": c.response, "result": c.result} for c in self.commands.values()],
+        }
+
+
+def stamp() -> str:
+    """Now, as OCPI writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_token() -> str:
+    """A credentials token."""
+    return secrets.token_hex(24)
+
+
+def parsed(body: bytes) -> Any:
+    """JSON without what JSON does not have (NaN) or should not (a name twice). Raises Reject with HTTP 400."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(items)
+        if len(made) != len(items):
+            raise ValueError("a name comes twice in an object")
+        return made
+
+    def constant(name: str) -> Any:
+        raise ValueError(f"{name} is no JSON")
+
+    try:
+        return json.loads(body.decode(), object_pairs_hook=pairs, parse_constant=constant)
+    except (UnicodeDecodeError, ValueError) as why:
+        raise Reject(2001, f"invalid JSON: {why}", 400) from None
+
+
+def check(name: str, value: Any, *, partial: bool = False) -> dict[str, Any]:
+    """``value``, if it is such an object. Raises Reject with 2001, naming every fault."""
+    wrong = faults(name, value, partial=partial)
+    if wrong:
+        raise Reject(2001, "; ".join(wrong[:10]))
+    return dict(value)

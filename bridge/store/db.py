@@ -1,0 +1,133 @@
+"""One writer with group commit, readers beside it.
+
+Writes are functions over the connection. A thread takes all that wait, runs each in a savepoint, commits once with
+``synchronous=FULL`` and only then lets the callers go on: what was answered is on the disk. A write that raises is undone
+alone; if the commit fails (a full disk), every one of them fails and nothing is half-written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], Any]
+
+_MOST = 512
+
+
+def connect(path: Path | str) -> sqlite3.Connection:
+    """A connection with the settings that were measured: WAL, FULL, no memory mapping."""
+    db = sqlite3.connect(str(path), timeout=30.0, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA mmap_size = 0")
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+class Database:
+    """The store's file. ``write`` from any coroutine; ``read`` at once, in the calling thread."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._reader: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Create or upgrade the file and start the writer."""
+        from sqlite_utils import Database as Utils
+
+        from bridge.store.schema import migrate
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        writer = connect(self.path)
+        version = Utils(writer)
+        migrate(version)
+        self._reader = connect(self.path)
+        self._reader.execute("PRAGMA query_only = ON")
+        self._thread = threading.Thread(target=self._run, args=(writer,), name="store-writer", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what waits, then stop."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in a transaction; returns its result once it is durable. Raises what it raised, or sqlite3.Error."""
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        return await asyncio.wrap_future(future)
+
+    def write_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The same from a thread without an event loop (command line)."""
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        return future.result()
+
+    @property
+    def read(self) -> sqlite3.Connection:
+        """The reading connection of the event loop's thread."""
+        if self._reader is None:
+            raise RuntimeError("the store is not open")
+        return self._reader
+
+    def _run(self, db: sqlite3.Connection) -> None:
+        stopping = False
+        while not stopping:
+            batch: list[tuple[Work, Future[Any]]] = []
+            item = self._queue.get()
+            while True:
+                if item is None:
+                    stopping = True
+                    break
+                batch.append(item)
+                if len(batch) >= _MOST:
+                    break
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if batch:
+                self._commit(db, batch)
+        db.close()
+
+    def _commit(self, db: sqlite3.Connection, batch: list[tuple[Work, Future[Any]]]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            for work, future in batch:
+                db.execute("SAVEPOINT work")
+                try:
+                    result = work(db)
+                except Exception as why:  # noqa: BLE001  (handed to the caller)
+                    db.execute("ROLLBACK TO work")
+                    db.execute("RELEASE work")
+                    future.set_exception(why)
+                else:
+                    db.execute("RELEASE work")
+                    done.append((future, result))
+            db.execute("COMMIT")
+        except sqlite3.Error as why:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(why)
+            return
+        for future, result in done:
+            future.set_result(result)

@@ -1,0 +1,70 @@
+"""The tables, as sqlite-utils migrations. A migration that has shipped is never changed; a new one is added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+FIRST = """
+CREATE TABLE thing (
+    kind TEXT NOT NULL, operator TEXT NOT NULL, key TEXT NOT NULL, origin TEXT NOT NULL, body BLOB NOT NULL,
+    hash TEXT NOT NULL, removed INTEGER NOT NULL DEFAULT 0, changed TEXT NOT NULL, PRIMARY KEY (kind, operator, key));
+CREATE TABLE evse (
+    evse_id TEXT PRIMARY KEY, uid TEXT NOT NULL, location TEXT NOT NULL, operator TEXT NOT NULL, groups TEXT NOT NULL DEFAULT '',
+    charge_point TEXT, connector INTEGER, status TEXT, status_at TEXT, removed INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX evse_uid ON evse (uid);
+CREATE INDEX evse_charger ON evse (charge_point, connector);
+CREATE TABLE token (
+    uid TEXT NOT NULL, kind TEXT NOT NULL, partner TEXT NOT NULL, contract TEXT, valid INTEGER NOT NULL, whitelist TEXT,
+    expires TEXT, body BLOB NOT NULL, changed TEXT NOT NULL, PRIMARY KEY (uid, kind, partner)) WITHOUT ROWID;
+CREATE INDEX token_contract ON token (contract);
+CREATE INDEX token_partner ON token (partner);
+CREATE TABLE published (
+    seq INTEGER PRIMARY KEY, partner TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, source TEXT NOT NULL, hash TEXT NOT NULL,
+    body BLOB NOT NULL, meta TEXT NOT NULL, had INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0,
+    changed TEXT NOT NULL, UNIQUE (partner, kind, key));
+CREATE INDEX published_source ON published (kind, source);
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, kind TEXT NOT NULL, op TEXT NOT NULL, key TEXT NOT NULL,
+    body BLOB NOT NULL, meta TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL, due REAL NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting', uncertain INTEGER NOT NULL DEFAULT 0, error TEXT);
+CREATE INDEX outbox_due ON outbox (partner, state, due);
+CREATE INDEX outbox_key ON outbox (partner, kind, key, state);
+CREATE TABLE session (
+    id TEXT PRIMARY KEY, tx INTEGER NOT NULL UNIQUE, charge_point TEXT NOT NULL, connector INTEGER NOT NULL, evse_id TEXT,
+    location TEXT, operator TEXT, partner TEXT, id_tag TEXT NOT NULL, token BLOB, auth TEXT NOT NULL, test INTEGER NOT NULL,
+    started TEXT NOT NULL, meter_start INTEGER NOT NULL, ended TEXT, meter_stop INTEGER, reason TEXT, kwh TEXT NOT NULL DEFAULT '0',
+    state TEXT NOT NULL, shown TEXT, UNIQUE (charge_point, connector, id_tag, meter_start, started));
+CREATE INDEX session_open ON session (charge_point, connector, state);
+CREATE TABLE sample (session TEXT NOT NULL, at TEXT NOT NULL, kwh TEXT NOT NULL, power TEXT, signed TEXT, context TEXT,
+    PRIMARY KEY (session, at, kwh)) WITHOUT ROWID;
+CREATE TABLE cdr (
+    id TEXT PRIMARY KEY, session TEXT NOT NULL UNIQUE, partner TEXT, operator TEXT, test INTEGER NOT NULL, body BLOB NOT NULL,
+    total TEXT, currency TEXT, kwh TEXT, state TEXT NOT NULL, reference TEXT, losses TEXT NOT NULL DEFAULT '[]', sent INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL, settled TEXT, error TEXT);
+CREATE TABLE decision (
+    id TEXT PRIMARY KEY, at TEXT NOT NULL, charge_point TEXT NOT NULL, evse_id TEXT, uid TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    contract TEXT, outcome TEXT NOT NULL, reason TEXT NOT NULL, partner TEXT, routes TEXT NOT NULL, milliseconds REAL NOT NULL, session TEXT);
+CREATE INDEX decision_at ON decision (at);
+CREATE TABLE history (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, what TEXT NOT NULL, partner TEXT, ref TEXT, detail TEXT);
+CREATE INDEX history_ref ON history (ref);
+CREATE TABLE credential (partner TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE held (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL, body BLOB NOT NULL,
+    confirmed TEXT);
+CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+def migrate(db: Database) -> None:
+    """Bring a database to the newest schema."""
+    from sqlite_utils import Migrations
+
+    steps = Migrations("bridge")
+
+    @steps(name="001_first", transactional=False)
+    def first(db: Database) -> None:
+        db.executescript(FIRST)
+
+    steps.apply(db)

@@ -1,0 +1,399 @@
+"""The store on SQLite: what :class:`bridge.roaming.storage.Storage` promises."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from bridge.model.ids import EvseId, IdError
+from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Op, Outcome, Page, Rejected, Retry
+from bridge.roaming.storage import CdrRow, DecisionRow, EvseRow, Happening, Outbound, SessionRow, Thing, TokenRow
+from bridge.store import outbox
+from bridge.store.db import Database
+
+
+T = TypeVar("T")
+
+
+def evse_key(evse_id: str) -> str:
+    """An EVSE-ID as it is looked up: one spelling for all."""
+    try:
+        return EvseId.parse(evse_id).key
+    except IdError:
+        return evse_id.upper()
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+class SqliteStore:
+    """All of it in one file."""
+
+    def __init__(self, path: Path | str, random: Random | None = None) -> None:
+        self.db = Database(path)
+        self._random = random or Random()  # noqa: S311  (jitter, not secrets)
+
+    def open(self) -> None:
+        """Open; what was under way at the last stop waits again."""
+        self.db.open()
+        self.db.write_now(outbox.release_all)
+
+    def close(self) -> None:
+        """Close, with everything written."""
+        self.db.close()
+
+    # --- what is ours ------------------------------------------------------------------------------------------------
+
+    def things(self, kind: str, operator: str) -> dict[str, tuple[str, bool]]:
+        rows = self.db.read.execute("SELECT key, hash, removed FROM thing WHERE kind = ? AND operator = ?", (kind, operator))
+        return {r["key"]: (r["hash"], bool(r["removed"])) for r in rows}
+
+    def thing(self, kind: str, key: str) -> Thing | None:
+        r = self.db.read.execute("SELECT * FROM thing WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+        return None if r is None else _thing(r)
+
+    def all_things(self, kind: str) -> list[Thing]:
+        """Every location or tariff that is not removed."""
+        rows = self.db.read.execute("SELECT * FROM thing WHERE kind = ? AND removed = 0 ORDER BY rowid", (kind,))
+        return [_thing(r) for r in rows]
+
+    def evse(self, evse_id: str) -> EvseRow | None:
+        return _first(self.db.read.execute("SELECT * FROM evse WHERE evse_id = ?", (evse_key(evse_id),)), _evse)
+
+    def evse_by_uid(self, uid: str) -> EvseRow | None:
+        return _first(self.db.read.execute("SELECT * FROM evse WHERE uid = ?", (uid,)), _evse)
+
+    def evses_at(self, charge_point: str, connector: int | None = None) -> list[EvseRow]:
+        where, values = "charge_point = ? AND removed = 0", [charge_point]
+        if connector:
+            where, values = where + " AND connector = ?", [charge_point, connector]  # type: ignore[list-item]
+        return [_evse(r) for r in self.db.read.execute(f"SELECT * FROM evse WHERE {where} ORDER BY connector", values)]  # noqa: S608
+
+    def evses_of(self, location: str) -> list[EvseRow]:
+        return [_evse(r) for r in self.db.read.execute("SELECT * FROM evse WHERE location = ?", (location,))]
+
+    def all_evses(self) -> list[EvseRow]:
+        """Every EVSE."""
+        return [_evse(r) for r in self.db.read.execute("SELECT * FROM evse ORDER BY evse_id")]
+
+    async def save_things(self, things: Sequence[Thing], evses: Sequence[EvseRow], outbound: Sequence[Outbound],
+                          history: Sequence[Happening] = ()) -> None:  # fmt: skip
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT INTO thing (kind, operator, key, origin, body, hash, removed, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET body = excluded.body, hash = excluded.hash, removed = excluded.removed,"
+                " changed = excluded.changed",
+                [(t.kind, t.operator, t.key, t.origin, t.body, t.hash, int(t.removed), outbox.now_text()) for t in things])  # fmt: skip
+            db.executemany(
+                "INSERT INTO evse (evse_id, uid, location, operator, groups, charge_point, connector, removed)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET uid = excluded.uid, location = excluded.location,"
+                " operator = excluded.operator, groups = excluded.groups, charge_point = excluded.charge_point,"
+                " connector = excluded.connector, removed = excluded.removed",
+                [(evse_key(e.evse_id), e.uid, e.location, e.operator, ",".join(e.groups), e.charge_point, e.connector, int(e.removed))
+                 for e in evses])  # fmt: skip
+            self._send(db, outbound)
+            _record(db, history)
+
+        await self.db.write(work)
+
+    async def save_status(self, evse_id: str, status: str, at: datetime, outbound: Sequence[Outbound]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE evse SET status = ?, status_at = ? WHERE evse_id = ?", (status, _text(at), evse_key(evse_id)))
+            self._send(db, outbound)
+
+        await self.db.write(work)
+
+    async def hold(self, what: str, detail: str, body: bytes) -> int:
+        def work(db: sqlite3.Connection) -> int:
+            _record(db, [Happening("mass change held", ref=what, detail=detail)])
+            cursor = db.execute("INSERT INTO held (at, what, detail, body) VALUES (?, ?, ?, ?)", (outbox.now_text(), what, detail, body))
+            return int(cursor.lastrowid or 0)
+
+        return await self.db.write(work)
+
+    def _send(self, db: sqlite3.Connection, outbound: Sequence[Outbound]) -> None:
+        """Remember each object for the partner's GETs and put it into the outbox if the partner has not got it so."""
+        for out in outbound:
+            digest = hashlib.sha256(out.body).hexdigest()
+            known = db.execute("SELECT hash, had, removed FROM published WHERE partner = ? AND kind = ? AND key = ?",
+                               (out.partner, out.kind, out.key)).fetchone()  # fmt: skip
+            if known is not None and known["hash"] == digest and bool(known["removed"]) == out.gone:
+                continue
+            if known is None and out.gone:
+                continue
+            op = Op.DELETE if out.gone else Op.UPDATE if known is not None and known["had"] and not known["removed"] else Op.INSERT
+            db.execute(
+                "INSERT INTO published (partner, kind, key, source, hash, body, meta, removed, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (partner, kind, key) DO UPDATE SET source = excluded.source, hash = excluded.hash, body = excluded.body,"
+                " meta = excluded.meta, removed = excluded.removed, changed = excluded.changed",
+                (out.partner, out.kind, out.key, out.source, digest, out.body, json.dumps(out.meta), int(out.gone), outbox.now_text()))  # fmt: skip
+            outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta)
+
+    # --- tokens and decisions ----------------------------------------------------------------------------------------
+
+    def tokens(self, uid: str) -> list[TokenRow]:
+        return [_token(r) for r in self.db.read.execute("SELECT * FROM token WHERE uid = ?", (uid,))]
+
+    def token_counts(self, partner: str) -> tuple[int, int]:
+        r = self.db.read.execute(
+            "SELECT COUNT(*) AS n, COALESCE(SUM(valid), 0) AS valid FROM token WHERE partner = ?", (partner,)
+        ).fetchone()
+        return int(r["n"]), int(r["valid"])
+
+    def valid_tokens(self, partner: str) -> set[tuple[str, str]]:
+        """(uid, kind) of a partner's valid tokens."""
+        return {(r["uid"], r["kind"]) for r in
+                self.db.read.execute("SELECT uid, kind FROM token WHERE partner = ? AND valid = 1", (partner,))}  # fmt: skip
+
+    async def save_tokens(self, partner: str, rows: Sequence[TokenRow], *, whole: bool = False) -> tuple[int, int, int]:
+        def work(db: sqlite3.Connection) -> tuple[int, int, int]:
+            before = db.total_changes
+            db.executemany(
+                "INSERT INTO token (uid, kind, partner, contract, valid, whitelist, expires, body, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET contract = excluded.contract, valid = excluded.valid, whitelist = excluded.whitelist,"
+                " expires = excluded.expires, body = excluded.body, changed = excluded.changed WHERE token.body <> excluded.body",
+                [(t.uid, t.kind, partner, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body, outbox.now_text())
+                 for t in rows])  # fmt: skip
+            stored = db.total_changes - before
+            revoked = 0
+            if whole:
+                db.execute("CREATE TEMP TABLE IF NOT EXISTS seen (uid TEXT, kind TEXT, PRIMARY KEY (uid, kind))")
+                db.execute("DELETE FROM seen")
+                db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", [(t.uid, t.kind) for t in rows])
+                revoked = db.execute(
+                    "UPDATE token SET valid = 0, changed = ? WHERE partner = ? AND valid = 1 AND NOT EXISTS"
+                    " (SELECT 1 FROM seen WHERE seen.uid = token.uid AND seen.kind = token.kind)", (outbox.now_text(), partner)).rowcount  # fmt: skip
+            return stored, len(rows) - stored, revoked
+
+        return await self.db.write(work)
+
+    async def save_decision(self, row: DecisionRow) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(
+                "INSERT INTO decision (id, at, charge_point, evse_id, uid, fingerprint, contract, outcome, reason, partner, routes,"
+                " milliseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (row.id, _text(row.at), row.charge_point, row.evse_id, row.uid, row.fingerprint, row.contract, row.outcome, row.reason,
+                 row.partner, json.dumps(row.routes), row.milliseconds))  # fmt: skip
+
+        await self.db.write(work)
+
+    # --- sessions and settlement -------------------------------------------------------------------------------------
+
+    async def open_session(self, row: SessionRow, decision: str | None, outbound: Sequence[Outbound]) -> tuple[SessionRow, bool]:
+        def work(db: sqlite3.Connection) -> tuple[SessionRow, bool]:
+            same = db.execute(
+                "SELECT * FROM session WHERE charge_point = ? AND connector = ? AND id_tag = ? AND meter_start = ? AND started = ?",
+                (row.charge_point, row.connector, row.id_tag, row.meter_start, _text(row.started))).fetchone()  # fmt: skip
+            if same is not None:
+                return _session(same), False
+            number = db.execute("SELECT COALESCE(MAX(tx), 0) + 1 AS n FROM session").fetchone()["n"]
+            db.execute(
+                "INSERT INTO session (id, tx, charge_point, connector, evse_id, location, operator, partner, id_tag, token, auth, test,"
+                " started, meter_start, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (row.id, number, row.charge_point, row.connector, row.evse_id, row.location, row.operator, row.partner, row.id_tag,
+                 row.token, json.dumps(row.auth), int(row.test), _text(row.started), row.meter_start, row.state))  # fmt: skip
+            if decision is not None:
+                db.execute("UPDATE decision SET session = ? WHERE id = ?", (row.id, decision))
+            self._send(db, outbound)
+            found = db.execute("SELECT * FROM session WHERE id = ?", (row.id,)).fetchone()
+            return _session(found), True
+
+        return await self.db.write(work)
+
+    def session(self, *, tx: int | None = None, id: str | None = None) -> SessionRow | None:  # noqa: A002
+        column, value = ("tx", tx) if tx is not None else ("id", id)
+        return _first(self.db.read.execute(f"SELECT * FROM session WHERE {column} = ?", (value,)), _session)  # noqa: S608
+
+    def open_sessions(self, charge_point: str, connector: int | None = None) -> list[SessionRow]:
+        query, values = "SELECT * FROM session WHERE charge_point = ? AND state = 'active'", [charge_point]
+        if connector:
+            query, values = query + " AND connector = ?", [charge_point, connector]  # type: ignore[list-item]
+        return [_session(r) for r in self.db.read.execute(query + " ORDER BY tx", values)]
+
+    def samples(self, session: str) -> list[MeterSample]:
+        rows = self.db.read.execute("SELECT * FROM sample WHERE session = ? ORDER BY at, kwh", (session,))
+        return [_sample(r) for r in rows]
+
+    async def add_samples(self, session: str, samples: Sequence[MeterSample], kwh: Decimal, outbound: Sequence[Outbound]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            _add_samples(db, session, samples)
+            db.execute("UPDATE session SET kwh = ? WHERE id = ? AND state = 'active'", (str(kwh), session))
+            self._send(db, outbound)
+
+        await self.db.write(work)
+
+    async def close_session(self, row: SessionRow, samples: Sequence[MeterSample], cdr: CdrRow | None, outbound: Sequence[Outbound],
+                            history: Sequence[Happening] = ()) -> bool:  # fmt: skip
+        def work(db: sqlite3.Connection) -> bool:
+            state = db.execute("SELECT state FROM session WHERE id = ?", (row.id,)).fetchone()
+            if state is None or state["state"] != "active":
+                return False
+            _add_samples(db, row.id, samples)
+            db.execute("UPDATE session SET ended = ?, meter_stop = ?, reason = ?, kwh = ?, state = ? WHERE id = ?",
+                       (_text(row.ended), row.meter_stop, row.reason, str(row.kwh), row.state, row.id))  # fmt: skip
+            if cdr is not None:
+                db.execute(
+                    "INSERT INTO cdr (id, session, partner, operator, test, body, total, currency, kwh, state, losses, created, error)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (cdr.id, cdr.session, cdr.partner, cdr.operator, int(cdr.test), cdr.body, cdr.total, cdr.currency, cdr.kwh, cdr.state,
+                     json.dumps(cdr.losses, default=str), _text(cdr.created), cdr.error))  # fmt: skip
+            self._send(db, outbound)
+            _record(db, history)
+            return True
+
+        return await self.db.write(work)
+
+    def cdrs(self) -> list[CdrRow]:
+        """Every CDR, oldest first."""
+        return [_cdr(r) for r in self.db.read.execute("SELECT * FROM cdr ORDER BY created, id")]
+
+    # --- delivery ----------------------------------------------------------------------------------------------------
+
+    async def claim(self, partner: str, most: int) -> list[Job]:
+        if outbox.next_due(self.db.read, partner) is None:
+            return []
+        return await self.db.write(lambda db: outbox.claim(db, partner, most))
+
+    def next_due(self, partner: str) -> float | None:
+        return outbox.next_due(self.db.read, partner)
+
+    async def settle(self, results: Sequence[tuple[Job, Outcome]]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            for job, outcome in results:
+                self._settle(db, job, outcome)
+
+        await self.db.write(work)
+
+    def _settle(self, db: sqlite3.Connection, job: Job, outcome: Outcome) -> None:
+        cdr = job.kind is Kind.CDR
+        if cdr:
+            db.execute("UPDATE cdr SET sent = ? WHERE id = ?", (job.attempts, job.meta.get("cdr", job.key)))
+        if isinstance(outcome, Delivered):
+            outbox.finish(db, job)
+            db.execute("UPDATE published SET had = ? WHERE partner = ? AND kind = ? AND key = ?",
+                       (int(job.op is not Op.DELETE), job.partner, job.kind, job.key))  # fmt: skip
+            if cdr:
+                self._settled(db, job, "acknowledged", outcome.reference, None)
+                _record(db, [Happening("CDR acknowledged", job.partner, str(job.meta.get("cdr", job.key)), outcome.reference)])
+        elif isinstance(outcome, Retry):
+            wait = outbox.again(db, job, outcome.because, outcome.after, outcome.sent, self._random)
+            if cdr and outcome.sent:
+                self._settled(db, job, "uncertain", None, outcome.because)
+            _record(db, [Happening("delivery put off", job.partner, job.key, f"{job.kind}: {outcome.because}; again in {wait:.1f} s")])
+        elif isinstance(outcome, Rejected):
+            uncertain = db.execute("SELECT uncertain FROM outbox WHERE id = ?", (job.id,)).fetchone()
+            if outcome.duplicate and cdr and uncertain is not None and uncertain["uncertain"]:
+                # It was sent before without an answer: the partner has the very same bytes.
+                outbox.finish(db, job)
+                self._settled(db, job, "acknowledged", None, "the partner had it from an earlier try")
+                _record(db, [Happening("CDR acknowledged", job.partner, str(job.meta.get("cdr", job.key)), "as a duplicate of our own")])
+                return
+            outbox.bury(db, job, outcome.because)
+            if cdr:
+                self._settled(db, job, "refused", None, outcome.because)
+            _record(
+                db, [Happening("delivery refused", job.partner, job.key, f"{job.kind}: {outcome.because} ({outcome.code or 'no code'})")]
+            )
+
+    def _settled(self, db: sqlite3.Connection, job: Job, state: str, reference: str | None, error: str | None) -> None:
+        db.execute("UPDATE cdr SET state = ?, reference = COALESCE(?, reference), error = ?, settled = ? WHERE id = ?",
+                   (state, reference, error, outbox.now_text() if state == "acknowledged" else None, job.meta.get("cdr", job.key)))  # fmt: skip
+
+    def page(self, partner: str, kind: Kind, offset: int, limit: int, since: datetime | None, until: datetime | None) -> Page:
+        where, values = "partner = ? AND kind = ? AND removed = 0", [partner, kind]
+        if since is not None:
+            where, values = where + " AND changed >= ?", [*values, _text(since)]  # type: ignore[list-item]
+        if until is not None:
+            where, values = where + " AND changed < ?", [*values, _text(until)]  # type: ignore[list-item]
+        total = self.db.read.execute(f"SELECT COUNT(*) AS n FROM published WHERE {where}", values).fetchone()["n"]  # noqa: S608
+        rows = self.db.read.execute(f"SELECT body FROM published WHERE {where} ORDER BY seq LIMIT ? OFFSET ?", [*values, limit, offset])  # noqa: S608
+        return Page([bytes(r["body"]) for r in rows], int(total))
+
+    def find(self, partner: str, kind: Kind, key: str) -> bytes | None:
+        r = self.db.read.execute("SELECT body FROM published WHERE partner = ? AND kind = ? AND key = ? COLLATE NOCASE AND removed = 0",
+                                 (partner, kind, key)).fetchone()  # fmt: skip
+        return None if r is None else bytes(r["body"])
+
+    # --- marks -------------------------------------------------------------------------------------------------------
+
+    def mark(self, name: str) -> str | None:
+        r = self.db.read.execute("SELECT value FROM mark WHERE name = ?", (name,)).fetchone()
+        return None if r is None else str(r["value"])
+
+    async def set_mark(self, name: str, value: str) -> None:
+        await self.db.write(lambda db: db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", (name, value)).rowcount)
+
+    async def happened(self, *history: Happening) -> None:
+        await self.db.write(lambda db: _record(db, history))
+
+    def credential(self, partner: str) -> bytes | None:
+        """A partner's credentials as stored."""
+        r = self.db.read.execute("SELECT body FROM credential WHERE partner = ?", (partner,)).fetchone()
+        return None if r is None else bytes(r["body"])
+
+    async def set_credential(self, partner: str, body: bytes) -> None:
+        """Store a partner's credentials."""
+        await self.db.write(lambda db: db.execute("INSERT OR REPLACE INTO credential VALUES (?, ?)", (partner, body)).rowcount)
+
+
+def _first(rows: sqlite3.Cursor, make: Callable[[sqlite3.Row], T]) -> T | None:
+    row = rows.fetchone()
+    return None if row is None else make(row)
+
+
+def _record(db: sqlite3.Connection, history: Sequence[Happening]) -> None:
+    db.executemany("INSERT INTO history (at, what, partner, ref, detail) VALUES (?, ?, ?, ?, ?)",
+                   [(outbox.now_text(), h.what, h.partner, h.ref, h.detail) for h in history])  # fmt: skip
+
+
+def _add_samples(db: sqlite3.Connection, session: str, samples: Sequence[MeterSample]) -> None:
+    db.executemany("INSERT OR REPLACE INTO sample (session, at, kwh, power, signed, context) VALUES (?, ?, ?, ?, ?, ?)",
+                   [(session, _text(s.at), str(s.register_kwh), None if s.power_kw is None else str(s.power_kw), s.signed, s.context)
+                    for s in samples if s.register_kwh is not None])  # fmt: skip
+
+
+def _thing(r: sqlite3.Row) -> Thing:
+    return Thing(r["kind"], r["operator"], r["key"], bytes(r["body"]), r["hash"], r["origin"], bool(r["removed"]))
+
+
+def _evse(r: sqlite3.Row) -> EvseRow:
+    return EvseRow(r["evse_id"], r["uid"], r["location"], r["operator"], tuple(g for g in r["groups"].split(",") if g), r["charge_point"],
+                   r["connector"], r["status"], _moment(r["status_at"]), bool(r["removed"]))  # fmt: skip
+
+
+def _token(r: sqlite3.Row) -> TokenRow:
+    return TokenRow(
+        r["uid"], r["kind"], r["partner"], r["contract"], bool(r["valid"]), r["whitelist"], _moment(r["expires"]), bytes(r["body"])
+    )
+
+
+def _sample(r: sqlite3.Row) -> MeterSample:
+    at = _moment(r["at"]) or datetime.now(UTC)
+    return MeterSample(
+        at, Decimal(r["kwh"]), Decimal(r["power"]) if r["power"] is not None else None, signed=r["signed"], context=r["context"]
+    )
+
+
+def _session(r: sqlite3.Row) -> SessionRow:
+    started = _moment(r["started"]) or datetime.now(UTC)
+    return SessionRow(r["id"], r["tx"], r["charge_point"], r["connector"], r["evse_id"], r["location"], r["operator"], r["partner"],
+                      r["id_tag"], None if r["token"] is None else bytes(r["token"]), json.loads(r["auth"]), bool(r["test"]), started,
+                      r["meter_start"], _moment(r["ended"]), r["meter_stop"], r["reason"], Decimal(r["kwh"]), r["state"])  # fmt: skip
+
+
+def _cdr(r: sqlite3.Row) -> CdrRow:
+    return CdrRow(r["id"], r["session"], r["partner"], r["operator"], bool(r["test"]), bytes(r["body"]), r["total"], r["currency"], r["kwh"],
+                  r["state"], json.loads(r["losses"]), _moment(r["created"]) or datetime.now(UTC), r["reference"], r["sent"], r["error"],
+                  _moment(r["settled"]))  # fmt: skip
