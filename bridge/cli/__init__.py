@@ -10,6 +10,17 @@ import click
 
 _COMMANDS = {
     "map": ("bridge.cli.map", "map_", "Translate a file from one protocol to another, naming every loss."),
+    "serve": ("bridge.cli.serve", "serve", "Serve partners and chargers."),
+    "check": ("bridge.cli.serve", "check", "Validate the configuration without starting."),
+    "locations": ("bridge.cli.data", "locations", "Import the operator's locations."),
+    "tariffs": ("bridge.cli.data", "tariffs", "Import the operator's tariffs."),
+    "outbox": ("bridge.cli.operate", "outbox", "List, show and replay outbound work."),
+    "why": ("bridge.cli.operate", "why", "Tell why a card was refused, and what became of a session."),
+    "partner": ("bridge.cli.operate", "partner", "Show a partner and what it sees."),
+    "simulate": ("bridge.cli.simulate", "simulate", "Run a strict stand-in for a partner or charger."),
+    "demo": ("bridge.cli.demo", "demo", "Let simulated chargers roam with four simulated partners."),
+    "price": ("bridge.cli.price", "price", "Price a CDR."),
+    "tariff": ("bridge.cli.tariff", "tariff", "Check a tariff."),
     "explain": ("bridge.cli.explain", "explain", "Print a mapping as a table."),
 }
 

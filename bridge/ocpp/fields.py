@@ -110,9 +110,9 @@ def moment(value: Any) -> datetime | None:
     day, clock, fraction, zone = match.groups()
     year, month, date = day.split("-")
     zone = "+00:00" if zone is None or zone in "Zz" else zone
+    clock = clock if clock[2] == ":" else "0" + clock
     try:
-        found = datetime.fromisoformat(f"{year}-{month:0>2}-{date:0>2}T{clock:0>5}.{fraction[:6]:0<6}{zone}" if fraction
-                                       else f"{year}-{month:0>2}-{date:0>2}T{clock:0>5}{zone}")  # fmt: skip
+        found = datetime.fromisoformat(f"{year}-{month:0>2}-{date:0>2}T{clock}{'.' + fraction[:6] if fraction else ''}{zone}")
         return found.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 from bridge.simulate.emsp_rules import faults
 
@@ -116,10 +116,16 @@ class Emsp:
         seed = sum(ord(c) << 8 * i for i, c in enumerate(self.party_id[:3]))
         for i in range(count):
             yield {
-                "country_code": self.country_code, "party_id": self.party_id, "uid": f"04{seed & 0xFFFFFF:06X}{i:06X}", "type": "RFID",
-                "contract_id": f"{self.country_code}-{self.party_id}-C{i:08d}", "issuer": self.name, "valid": True,
-                "whitelist": self.whitelist[i % len(self.whitelist)], "last_updated": now,
-            }  # fmt: skip
+                "country_code": self.country_code,
+                "party_id": self.party_id,
+                "uid": f"04{seed & 0xFFFFFF:06X}{i:06X}",
+                "type": "RFID",
+                "contract_id": f"{self.country_code}-{self.party_id}-C{i:08d}",
+                "issuer": self.name,
+                "valid": True,
+                "whitelist": self.whitelist[i % len(self.whitelist)],
+                "last_updated": now,
+            }
 
     # --- tokens
 
@@ -179,7 +185,8 @@ class Emsp:
 
     def credentials(self, token: str) -> dict[str, Any]:
         """Our Credentials object."""
-        role = {"role": "EMSP", "business_details": {"name": self.name}, "party_id": self.party_id, "country_code": self.country_code}
+        role: dict[str, Any] = {"role": "EMSP", "business_details": {"name": self.name}}
+        role |= {"party_id": self.party_id, "country_code": self.country_code}
         return {"token": token, "url": self.url + "/ocpi/versions", "roles": [role]}
 
     # --- books
@@ -218,7 +225,7 @@ class Emsp:
             "sessions": list(self.sessions.values()),
             "cdrs": [{"reference": url, "cdr": cdr} for url, _, cdr in self.cdrs.values()],
             "cdr_repeats": self.received["cdr_repeat"],
-            "commands": [{"id": c.id, "kind": c.kind, "response": c.response, "result": c.result} for c in self.commands.values()],
+            "commands": [asdict(command) for command in self.commands.values()],
         }
 
 

@@ -300,9 +300,7 @@ def _rejected(hub: Hub, name: str, status: int, code: str | None, because: str) 
 
 async def _report(request: web.Request) -> web.Response:
     hub = request.app[HUB]
-    products = [
-        {"operator_id": o, "provider_id": p, **record} for (o, p), some in hub.products.items() for record in some.values()
-    ]
+    products = [{"operator_id": o, "provider_id": p, **record} for (o, p), some in hub.products.items() for record in some.values()]
     return _json({
         "rejections": hub.rejections, "aborts": hub.aborts, "duplicates": hub.duplicates, "alarms": hub.alarms,
         "remarks": hub.remarks, "received": dict(hub.received), "cdrs": list(hub.cdrs.values()),
@@ -395,7 +393,7 @@ async def _finish(request: web.Request, wish: dict[str, Any], service: str, oper
 async def _ask(request: web.Request, path: str, message: dict[str, Any]) -> dict[str, Any]:
     """Call the bridge as HBS does, and judge its answer by the table."""
     settings = request.app[HUB].settings
-    auth = {"Authorization": aiohttp.BasicAuth(*settings.bridge_auth).encode()} if settings.bridge_auth else {}
+    auth = {"Authorization": aiohttp.encode_basic_auth(*settings.bridge_auth)} if settings.bridge_auth else {}
     url = settings.bridge_url.rstrip("/") + path
     try:
         async with request.app[CLIENT].post(url, json=message, headers=auth) as response:

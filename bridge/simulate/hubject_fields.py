@@ -47,9 +47,7 @@ PRODUCT_ID = Text(50, 1)
 PARTNER_SESSION = Text(250)
 ENERGY = Number(3)
 MONEY = Number()
-CODE = words(
-    "000 001 002 009 017 018 019 021 022 101 102 103 105 106 110 120 121 122 200 210 300 310 320 400 501 510 601 602 603 604 700"
-)
+CODE = words("000 001 002 009 017 018 019 021 022 101 102 103 105 106 110 120 121 122 200 210 300 310 320 400 501 510 601 602 603 604 700")
 DAY = words("Everyday Workdays Weekend Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 ACTION = words("fullLoad update insert delete")
 UNIT = words("HOUR KILOWATT_HOUR MINUTE")
@@ -163,8 +161,7 @@ EVSE = Obj(
         "PaymentOptions": Many(enum("No Payment", "Direct", "Contract"), 1),
         "ValueAddedServices": Many(
             words(
-                "Reservation DynamicPricing ParkingSensors MaximumPowerCharging PredictiveChargePointUsage "
-                "ChargingPlans RoofProvided None"
+                "Reservation DynamicPricing ParkingSensors MaximumPowerCharging PredictiveChargePointUsage ChargingPlans RoofProvided None"
             ),
             1,
         ),
@@ -389,9 +386,5 @@ def notification_faults(value: Any) -> list[Fault]:
     told = value.get("Type") if isinstance(value, dict) else None
     table = NOTIFICATIONS.get(told) if isinstance(told, str) else None
     if table is None:
-        return (
-            list(Obj(_TOLD).faults(value, ""))
-            if not isinstance(value, dict)
-            else [("type", "must be Start, Progress, End or Error")]
-        )
+        return list(Obj(_TOLD).faults(value, "")) if not isinstance(value, dict) else [("type", "must be Start, Progress, End or Error")]
     return list(table.faults(value, ""))

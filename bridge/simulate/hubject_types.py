@@ -175,7 +175,7 @@ class Obj:
             yield from self.rule(given, at)
 
 
-_CAPITALS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]+\Z|[A-Z]")
+_CAPITALS = re.compile(r"\A(?:[A-Z]+(?=[A-Z][a-z])|[A-Z]+\Z|[A-Z])")
 
 
 def below(at: str, name: str) -> str:

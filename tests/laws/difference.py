@@ -7,10 +7,11 @@ type of an identifier and the zone in which a moment is written do not matter, u
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from attrs import frozen
@@ -37,6 +38,10 @@ def spelled(path: Steps) -> str:
     return text
 
 
+Lost = Mapping[Steps, bool]
+NOTHING: Mapping[Any, bool] = MappingProxyType({})
+
+
 @frozen
 class Difference:
     """One field that differs. ``before`` is its path in the first object, ``after`` in the second.
@@ -58,10 +63,10 @@ class Difference:
         return f"{spelled(self.before) or '$'}: {self.was!r} -> {self.now!r}"
 
 
-def differences(before: Any, after: Any, lost: frozenset[Steps] = frozenset()) -> list[Difference]:
+def differences(before: Any, after: Any, lost: Lost = NOTHING) -> list[Difference]:
     """Where ``after`` differs from ``before``, both of one class.
 
-    ``lost`` are items said to be gone: they are the first to be taken as gone when the items of two lists are paired.
+    ``lost`` are list items said to be gone: True, so that nothing in the other list can be they, or, False, perhaps.
     """
     return list(_compared(before, after, (), (), None, lost))
 
@@ -74,7 +79,7 @@ def empty(value: Any) -> bool:
 
 
 def _compared(was: Any, now: Any, before: Steps, after: Steps, field: FieldShape | None,
-              lost: frozenset[Steps] = frozenset()) -> Iterator[Difference]:  # fmt: skip
+              lost: Lost = NOTHING) -> Iterator[Difference]:  # fmt: skip
     if empty(was) and empty(now):
         return
     if empty(was) or empty(now):
@@ -88,7 +93,7 @@ def _compared(was: Any, now: Any, before: Steps, after: Steps, field: FieldShape
         yield Difference(before, after, was, now)
 
 
-def _field(was: Any, now: Any, before: Steps, after: Steps, part: FieldShape, lost: frozenset[Steps]) -> Iterator[Difference]:
+def _field(was: Any, now: Any, before: Steps, after: Steps, part: FieldShape, lost: Lost) -> Iterator[Difference]:
     form = FORMS.get((type(was), part.name))
     one, other = told(was, part.name), told(now, part.name)
     at = (*before, part.wire), (*after, part.wire)
@@ -151,8 +156,8 @@ def _same(was: Any, now: Any, field: FieldShape | None) -> bool:
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 
-def _lists(was: Any, now: Any, before: Steps, after: Steps, lost: frozenset[Steps], *, ordered: bool) -> Iterator[Difference]:
-    doomed = frozenset(i for i in range(len(was)) if (*before, i) in lost)
+def _lists(was: Any, now: Any, before: Steps, after: Steps, lost: Lost, *, ordered: bool) -> Iterator[Difference]:
+    doomed = {i: lost[(*before, i)] for i in range(len(was)) if (*before, i) in lost}
     for i, j in _paired(was, now, doomed) if ordered else _matched(was, now, doomed):
         if i is None:
             yield _one_sided(None, now[j], before, (*after, j))
@@ -162,7 +167,7 @@ def _lists(was: Any, now: Any, before: Steps, after: Steps, lost: frozenset[Step
             yield from _compared(was[i], now[j], (*before, i), (*after, j), None, lost)
 
 
-def _matched(was: Any, now: Any, doomed: frozenset[int]) -> list[tuple[Any, Any]]:
+def _matched(was: Any, now: Any, doomed: Mapping[int, bool]) -> list[tuple[Any, Any]]:
     """Items of two lists whose order means nothing: equal ones first, the rest in the order they come."""
     rest = list(range(len(now)))
     pairs: list[tuple[Any, Any]] = []
@@ -174,7 +179,7 @@ def _matched(was: Any, now: Any, doomed: frozenset[int]) -> list[tuple[Any, Any]
         else:
             rest.remove(same)
             pairs.append((i, same))
-    gone = frozenset(k for k, i in enumerate(alone) if i in doomed)
+    gone = {k: doomed[i] for k, i in enumerate(alone) if i in doomed}
     left = _paired([was[i] for i in alone], [now[j] for j in rest], gone)
     pairs += [(None if i is None else alone[i], None if j is None else rest[j]) for i, j in left]
     return pairs
@@ -184,7 +189,7 @@ SAME = -4
 """What pairing two equal items is worth, against changing fields elsewhere."""
 
 
-def _paired(was: Any, now: Any, doomed: frozenset[int] = frozenset()) -> list[tuple[int | None, int | None]]:
+def _paired(was: Any, now: Any, doomed: Mapping[int, bool] = NOTHING) -> list[tuple[int | None, int | None]]:
     """Items of two lists by the cheapest alignment that keeps the order: an item changes, goes or comes."""
     if len(was) == len(now) and not doomed:
         return [(i, i) for i in range(len(was))]
@@ -194,7 +199,7 @@ def _paired(was: Any, now: Any, doomed: frozenset[int] = frozenset()) -> list[tu
     @cache
     def best(i: int, j: int) -> tuple[int, tuple[tuple[int | None, int | None], ...]]:
         options: list[tuple[int, tuple[tuple[int | None, int | None], ...]]] = []
-        if i < len(was) and j < len(now):
+        if i < len(was) and j < len(now) and not doomed.get(i):
             cost, rest = best(i + 1, j + 1)
             options.append((cost + (_cost(was[i], now[j]) or SAME), ((i, j), *rest)))
         if i < len(was):

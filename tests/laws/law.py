@@ -108,16 +108,28 @@ def travel(mapping: Mapping, given: Any, *, out: bool, settings: Settings = NONE
     except Refused as why:
         return Trip(mapping, out, given, there, losses_there=tuple(losses_there), refused_back=why)
     told = tuple(_told(bound.mapping, losses_there, losses_back, out=out))
-    lost = frozenset(path for t in told if t.before and (path := _gone(t)))
+    lost = dict(_gone(t, given) for t in told if t.before)
     return Trip(mapping, out, given, there, back, tuple(losses_there), tuple(losses_back), told=told,
                 differences=tuple(differences(given, back, lost)))  # fmt: skip
 
 
-def _gone(t: Told) -> Steps:
-    """The list item that a loss says is gone or moved: told itself, or refused for one of its fields."""
+def _gone(t: Told, given: Any) -> tuple[Steps, bool]:
+    """The innermost list item that a loss tells of, and whether it is said to be gone as such, or to be elsewhere now."""
     last = max((i for i, step in enumerate(t.path) if isinstance(step, int)), default=-1)
     exact = last == len(t.path) - 1
-    return t.path[: last + 1] if t.loss.kind == REFUSED or (t.loss.kind in (DROPPED, NARROWED) and exact) else ()
+    if t.loss.kind not in (DROPPED, REFUSED, NARROWED) or not (exact or t.loss.kind == REFUSED):
+        return (), False
+    return t.path[: last + 1], exact and (t.loss.kind != NARROWED or is_shaped(type(at(given, t.path))))
+
+
+def at(obj: Any, path: Steps) -> Any:
+    """The value that ``path`` leads to, or None."""
+    for step in path:
+        if isinstance(step, int):
+            obj = obj[step] if isinstance(obj, tuple) and step < len(obj) else None
+        else:
+            obj = next((getattr(obj, f.name) for f in shape(type(obj)).values() if f.wire == step), None) if is_shaped(type(obj)) else None
+    return obj
 
 
 def _told(mapping: Mapping, there: list[Loss], back: list[Loss], *, out: bool) -> Iterator[Told]:

@@ -54,6 +54,8 @@ NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 NS = "http://ochp.eu/1.4"
 SCHEMA = etree.XMLSchema(etree.parse(str(wsdl.path("ochp-1.4.xsd"))))
 
+ADDRESS = Address(street="Uferstraße", house_number="12", city="Köln", postal_code="50667", country="DEU")
+PASSWORD = "cpo <secret> & more"
 UID = "04A2B3C4D5E680"
 CONTRACT = "DE-EMP-C12345678-5"
 
@@ -79,8 +81,8 @@ def judge() -> Any:
 
 def evse(number: int, status: Status = Status.AVAILABLE, operator: str = "DE*ABC") -> Evse:
     """An EVSE that OCHP can say."""
-    return Evse(id=EvseId(f"{operator}*E{number:05}"), status=status, capabilities=(Capability.RFID_CLASSIC, Capability.RFID_DESFIRE),
-                current=CurrentKind.AC,
+    return Evse(id=EvseId(f"{operator}*E{number:05}"), status=status, current=CurrentKind.AC,
+                capabilities=(Capability.RFID_CLASSIC, Capability.RFID_DESFIRE),
                 connectors=(Connector(plug=Plug.T2, format=PlugFormat.SOCKET, power_type=PowerType.AC_3_PHASE, max_voltage=230,
                                       max_amperage=32, max_power=Decimal(22000), tariff_ids=(TariffId("DE*ABC*T1"),)),),
                 last_updated=NOW)  # fmt: skip
@@ -88,8 +90,8 @@ def evse(number: int, status: Status = Status.AVAILABLE, operator: str = "DE*ABC
 
 def location(*evses: Evse) -> Location:
     """A location with these EVSEs."""
-    place = Place(id=LocationId("LOC 1"), operator_id=OperatorId("DE*ABC"), names=(Text("Am Fluß <1> & Söhne", "de"),), publish=True,
-                  address=Address(street="Uferstraße", house_number="12", city="Köln", postal_code="50667", country="DEU"),
+    place = Place(id=LocationId("LOC 1"), operator_id=OperatorId("DE*ABC"), names=(Text("Am Fluß <1> & Söhne", "de"),),
+                  publish=True, address=ADDRESS,
                   coordinates=GeoPoint(Decimal("50.937531"), Decimal("6.960279")), parking_type=ParkingType.ON_STREET,
                   time_zone="Europe/Berlin", hours=Hours(always=True), charging_when_closed=True, last_updated=NOW)  # fmt: skip
     return Location(place, evses)
@@ -107,10 +109,11 @@ def cdr(number: int = 1, kwh: str = "10", uid: str = UID, contract: str = CONTRA
     end = start + timedelta(hours=1)
     energy, price = Decimal(kwh), Decimal("0.49")
     return Cdr(id=CdrId(f"DEABC{number:06}"), party=PartyId("DE", "ABC"), start=start, end=end, utc_offset_minutes=120,
-               token=SessionToken(uid=TokenUid(uid), kind=TokenKind.RFID, contract_id=ContractId(contract), party=PartyId("DE", "EMP")),
+               token=SessionToken(uid=TokenUid(uid), kind=TokenKind.RFID, contract_id=ContractId(contract),
+                                  party=PartyId("DE", "EMP")),
                auth_method=AuthMethod.WHITELIST,
                place=CdrPlace(evse_id=EvseId("DE*ABC*E00001"), plug=Plug.T2, format=PlugFormat.SOCKET, current=CurrentKind.AC,
-                              address=Address(street="Uferstraße", house_number="12", city="Köln", postal_code="50667", country="DEU")),
+                              address=ADDRESS),
                currency="EUR", total_cost=Price(energy * price), total_energy=energy,
                lines=(CdrLine(start, end, BillingItem.ENERGY, energy, price, energy * price),))  # fmt: skip
 
@@ -139,7 +142,7 @@ def encoded(partner: OchpPartner, kind: Kind, *objects: Any) -> list[Job]:
 def world() -> World:
     """Two operators, two providers, a navigation provider; one token."""
     accounts = (
-        Account("cpo", "cpo <secret> & more", CMS, frozenset({"DEABC"})), Account("other", "pw2", CMS, frozenset({"DEXXX"})),
+        Account("cpo", PASSWORD, CMS, frozenset({"DEABC"})), Account("other", "pw2", CMS, frozenset({"DEXXX"})),
         Account("emp", "emp-secret", MDM, frozenset({"DEEMP"})), Account("emp2", "emp2-secret", MDM, frozenset({"NLTNM"})),
         Account("nsp", "nsp-secret", NSP, frozenset({"DENAV"})),
     )  # fmt: skip
@@ -182,9 +185,7 @@ class Running:
 
     async def publish(self, *numbers: int) -> None:
         """Make charge points known."""
-        outcomes = await self.partner.deliver(
-            Kind.LOCATION, encoded(self.partner, Kind.LOCATION, location(*(evse(n) for n in numbers)))
-        )
+        outcomes = await self.partner.deliver(Kind.LOCATION, encoded(self.partner, Kind.LOCATION, location(*(evse(n) for n in numbers))))
         assert all(type(o).__name__ == "Delivered" for o in outcomes), outcomes
 
 
@@ -213,7 +214,7 @@ async def running(**config: Any) -> AsyncIterator[Running]:
     server = TestServer(app)
     await server.start_server()
     try:
-        made = OchpConfig(name="chs", url=str(server.make_url(SERVICE)), user="cpo", password="cpo <secret> & more",
+        made = OchpConfig(name="chs", url=str(server.make_url(SERVICE)), user="cpo", password=PASSWORD,
                           operator_id="DE*ABC", settings=SETTINGS)  # fmt: skip
         partner = OchpPartner(evolve(made, **config), clock=lambda: NOW)
         await partner.open()
@@ -241,6 +242,6 @@ def body_of(envelope: bytes) -> Any:
 
 
 __all__ = [
-    "CONTRACT", "LIVE", "NOW", "NS", "SCHEMA", "SERVICE", "SETTINGS", "UID", "Running", "body_of", "cdr", "encoded", "evse", "jobs",
-    "judge", "live", "location", "running", "tariff", "world",
+    "CONTRACT", "LIVE", "NOW", "NS", "PASSWORD", "SCHEMA", "SERVICE", "SETTINGS", "UID", "Running", "body_of", "cdr", "encoded",
+    "evse", "jobs", "judge", "live", "location", "running", "tariff", "world",
 ]  # fmt: skip

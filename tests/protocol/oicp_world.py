@@ -99,8 +99,9 @@ def location(*numbers: int) -> Location:
         address=Address(street="Hauptstrasse", house_number="1", city="Berlin", postal_code="10115", country="DEU"),
         coordinates=GeoPoint(Decimal("52.520008"), Decimal("13.404954")), hours=Hours(always=True), time_zone="Europe/Berlin",
     )  # fmt: skip
-    connector = Connector(plug=Plug.T2, format=PlugFormat.CABLE, power_type=PowerType.AC_3_PHASE, max_voltage=230, max_amperage=32,
-                          max_power=Decimal(22000))  # fmt: skip
+    connector = Connector(
+        plug=Plug.T2, format=PlugFormat.CABLE, power_type=PowerType.AC_3_PHASE, max_voltage=230, max_amperage=32, max_power=Decimal(22000)
+    )
     evses = tuple(
         Evse(uid=EvseUid(f"u{n}"), id=evse_id(n), capabilities=(Capability.RFID, Capability.REMOTE_START_STOP),
              connectors=(connector,), last_updated=NOW) for n in numbers or (1,)
@@ -130,7 +131,8 @@ def cdr(hub_session_id: str | None, **more: Any) -> Cdr:
     told = Cdr(
         id=CdrId("CDR-1"), party=PartyId("DE", "ABC"), start=NOW - timedelta(minutes=30), end=NOW, hub_session_id=hub_session_id,
         operator_session_id="S1", token=SessionToken(uid=TokenUid(CARD), kind=TokenKind.RFID),
-        place=CdrPlace(evse_id=evse_id()), meter_start=Decimal("100"), meter_end=Decimal("112.345"), total_energy=Decimal("12.345"),
+        place=CdrPlace(evse_id=evse_id()), meter_start=Decimal("100"), meter_end=Decimal("112.345"),
+        total_energy=Decimal("12.345"),
     )  # fmt: skip
     return evolve(told, **more)
 

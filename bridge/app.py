@@ -1,0 +1,208 @@
+"""The bridge as one process: configuration, store, partners, chargers, core and the web server, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from bridge.config import BridgeConfig, PartnerConfig
+from bridge.errors import ConfigError
+from bridge.model.ids import OperatorId, PartyId
+from bridge.roaming.agreements import Agreement, Book
+from bridge.roaming.authorise import Route, normal
+from bridge.roaming.core import Core
+from bridge.roaming.ports import Partner
+from bridge.roaming.sessions import OperatorFacts
+from bridge.store.sqlite import SqliteStore
+
+
+def utc_now() -> datetime:
+    """The clock of the bridge."""
+    return datetime.now(UTC)
+
+
+def book_of(config: BridgeConfig) -> Book:
+    """All agreements of a configuration."""
+    return Book([
+        Agreement(name, a.operator, frozenset(a.kinds), frozenset(a.groups), a.valid_from, a.valid_until, dict(a.tariffs), a.test)
+        for name, partner in config.partners.items() for a in partner.agreements
+    ])  # fmt: skip
+
+
+def party(config: BridgeConfig, operator: str) -> PartyId:
+    """The party of one of our operators."""
+    found = OperatorId.parse(config.operators[operator].party).party
+    if found is None:
+        raise ConfigError(f"operators.{operator}.party", "an ISO operator id such as DE*ABC")
+    return found
+
+
+class _Credentials:
+    """OCPI credentials in the store."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store = store
+
+    async def load(self, partner: str) -> Any:
+        from bridge.ocpi.credentials import PartnerCredentials
+
+        body = self.store.credential(partner)
+        return None if body is None else PartnerCredentials.from_json(body)
+
+    async def save(self, partner: str, credentials: Any) -> None:
+        await self.store.set_credential(partner, credentials.to_json())
+
+
+def make_partner(name: str, config: BridgeConfig, store: SqliteStore) -> Partner:
+    """The adapter of a configured partner. Raises ConfigError naming the key."""
+    it = config.partners[name]
+    make = {"ocpi-2.2.1": _ocpi, "oicp-2.3": _oicp, "ochp-1.4": _ochp}[it.protocol]
+    made: Partner = make(name, it, config, store)
+    return made
+
+
+def _tls(name: str, it: PartnerConfig) -> ssl.SSLContext | None:
+    if it.certificate is None:
+        return ssl.create_default_context(cafile=str(it.authority)) if it.authority is not None else None
+    if it.key is None:
+        raise ConfigError(f"partners.{name}.key", "the key of the certificate is missing")
+    from bridge.oicp.config import client_tls
+
+    return client_tls(str(it.certificate), str(it.key), ca=str(it.authority) if it.authority else None)
+
+
+def _secret(name: str, it: PartnerConfig, key: str) -> str:
+    secret = getattr(it, key)
+    if secret is None:
+        raise ConfigError(f"partners.{name}.{key}", f"is needed for {it.protocol}")
+    value: str = secret.read(f"partners.{name}.{key}")
+    return value
+
+
+def _ocpi(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore) -> Any:
+    from bridge.ocpi.adapter import OcpiPartner
+    from bridge.ocpi.config import OcpiConfig, OurRole
+
+    roles = []
+    for operator in dict.fromkeys(a.operator for a in it.agreements):
+        ours = party(config, operator)
+        roles.append(OurRole(ours.country_code, ours.party_id, "CPO", config.operators[operator].name))
+    parties = frozenset({it.provider_party.replace("-", "*")} if it.provider_party else ())
+    return OcpiPartner(OcpiConfig(
+        name, f"{config.public_url}/ocpi", tuple(roles), it.url or None,
+        token_for_us=it.token.read(f"partners.{name}.token") if it.token else None,
+        token_for_them=it.inbound_token.read(f"partners.{name}.inbound_token") if it.inbound_token else None,
+        parties=parties, hub=it.role == "hub", settings=it.settings(), timeout=it.timeout_seconds), _Credentials(store))  # fmt: skip
+
+
+def _oicp(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore) -> Any:
+    from bridge.oicp.adapter import OicpPartner
+    from bridge.oicp.config import Inbound, InboundAuth, OicpConfig
+
+    operator = it.agreements[0].operator
+    plain = it.url.startswith("http://")
+    auth = InboundAuth(Inbound.BASIC, it.user or "hubject", _secret(name, it, "password")) if it.password else InboundAuth(Inbound.LOOPBACK)
+    return OicpPartner(OicpConfig(
+        name, it.url, it.operator_id or config.operators[operator].party, config.operators[operator].name, it.settings(), _tls(name, it),
+        plain, timeout=it.timeout_seconds, inbound_auth=auth))  # fmt: skip
+
+
+def _ochp(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore) -> Any:
+    from bridge.ochp.adapter import OchpPartner
+    from bridge.ochp.client import OchpConfig
+
+    operator = it.agreements[0].operator
+    return OchpPartner(OchpConfig(
+        name, it.url, it.user or "", _secret(name, it, "password"), it.operator_id or config.operators[operator].party, it.settings(),
+        it.live_url or "", timeout=it.timeout_seconds, tls=_tls(name, it)))  # fmt: skip
+
+
+class Bridge:
+    """Everything that runs."""
+
+    def __init__(self, config: BridgeConfig) -> None:
+        from bridge.ocpp.central import CentralSystem, ChargerAccess, OcppConfig
+
+        self.config = config
+        self.store = SqliteStore(config.store)
+        self.book = book_of(config)
+        self.partners: dict[str, Partner] = {name: make_partner(name, config, self.store) for name in config.partners}
+        routes = [Route(n, p.role == "hub", p.priority, p.authorise, p.offline == "accept-known") for n, p in config.partners.items()]
+        operators = {n: OperatorFacts(party(config, n), o.time_zone, o.currency) for n, o in config.operators.items()}
+        own = frozenset(normal(uid) for o in config.operators.values() for uid in o.own_uids)
+        self.core = Core(self.store, self.partners, routes, self.book, operators, utc_now, authorise_seconds=config.authorise_seconds,
+                         own=own, update_seconds=config.session_update_seconds, most_percent=config.mass_change_percent,
+                         chargers=frozenset(config.chargers))  # fmt: skip
+        access = {
+            name: ChargerAccess(c.password.read(f"chargers.{name}.password").encode() if c.password else None)
+            for name, c in config.chargers.items()
+        }
+        self.central = CentralSystem(self.core.sessions, OcppConfig(chargers=access))
+        self.core.control(self.central)
+        self._runner: web.AppRunner | None = None
+
+    def application(self) -> web.Application:
+        """All routes on one address."""
+        from bridge.web import admin
+
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.add_routes(self.central.routes())
+        by_protocol: dict[str, dict[str, Any]] = {}
+        for name, partner in self.partners.items():
+            by_protocol.setdefault(partner.format, {})[name] = partner
+        if "ocpi-2.2.1" in by_protocol:
+            from bridge.ocpi.server import routes as ocpi_routes
+
+            app.add_routes(ocpi_routes(self.core, by_protocol["ocpi-2.2.1"]))
+        if "oicp-2.3" in by_protocol:
+            from bridge.oicp.server import routes as oicp_routes
+
+            app.add_routes(oicp_routes(self.core, by_protocol["oicp-2.3"]))
+        app.add_routes(admin.routes(self))
+        return app
+
+    async def start(self) -> None:
+        """Open the store, serve, connect."""
+        self.store.open()
+        self._runner = web.AppRunner(self.application(), access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.config.host, self.config.port).start()
+        await self.core.start({n: float(p.token_pull_seconds) for n, p in self.config.partners.items()})
+
+    async def stop(self) -> None:
+        """Drain: chargers and partners first, then what is under way, then the store."""
+        await self.central.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.core.stop()
+        self.store.close()
+
+
+def bindings(config: BridgeConfig) -> Mapping[str, tuple[str, int]]:
+    """Which connector an EVSE is, by EVSE-ID as written and by its key."""
+    from bridge.store.sqlite import evse_key
+
+    found: dict[str, tuple[str, int]] = {}
+    for name, charger in config.chargers.items():
+        for number, evse in charger.connectors.items():
+            found[evse] = found[evse_key(evse)] = (name, number)
+    return found
+
+
+async def run(config: BridgeConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    import signal
+
+    bridge = Bridge(config)
+    await bridge.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    await bridge.stop()
