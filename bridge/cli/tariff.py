@@ -55,6 +55,4 @@ def _rows(own: Tariff, index: int, version: str | None, unknown: list[str]) -> l
     ]
     found = [(f"${f.path}", f) for f in strange]
     found += [(f"$[{index}]" + ocpi_path(f.path, chosen).removeprefix("$"), f) for f in look(own, chosen)]
-    return [
-        {"tariff": own.id, "severity": f.severity.value, "code": f.code, "path": path, "message": f.message} for path, f in found
-    ]
+    return [{"tariff": own.id, "severity": f.severity.value, "code": f.code, "path": path, "message": f.message} for path, f in found]

@@ -47,9 +47,7 @@ class Read(Generic[T]):
 _loads = msgspec.json.Decoder(type=Any, float_hook=Decimal).decode
 
 
-def reader(
-    cls: type[T], aliases: dict[str, str] | None = None
-) -> Callable[[bytes | memoryview | Any], Read[T]]:
+def reader(cls: type[T], aliases: dict[str, str] | None = None) -> Callable[[bytes | memoryview | Any], Read[T]]:
     """A function that reads one record of ``cls`` from JSON bytes, or from what a JSON parser gave.
 
     ``aliases`` maps other spellings (folded, see :func:`fold`) to field names. Raises :class:`Unreadable`.

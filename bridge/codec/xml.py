@@ -247,11 +247,7 @@ def scalar(kind: Any, text: str) -> Any:
             return False
         raise ValueError(f"true or false expected, found {text!r}")
     if kind is int:
-        return (
-            int(_decimal(text).to_integral_exact())
-            if _decimal(text) == int(_decimal(text))
-            else _not_whole(text)
-        )
+        return int(_decimal(text).to_integral_exact()) if _decimal(text) == int(_decimal(text)) else _not_whole(text)
     if issubclass(kind, Decimal):
         return _decimal(text)
     if kind is date:
@@ -280,9 +276,7 @@ def _moment(kind: Any, text: str) -> datetime:
     if match is None:
         raise ValueError(f"{text!r} is no date and time")
     day, clock, fraction, zone = match.groups()
-    found = datetime.fromisoformat(
-        f"{day}T{clock}{(fraction or '')[:7]}{'+00:00' if zone in (None, 'Z') else zone}"
-    )
+    found = datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{'+00:00' if zone in (None, 'Z') else zone}")
     return found if kind is LocalTime else found.astimezone(UTC)
 
 

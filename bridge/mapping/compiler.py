@@ -157,8 +157,10 @@ class _Writer:
             return f"None if {value} is None else {table}.get({value}) or {slow}"
         if isinstance(conv, Of):
             return f"None if {value} is None else {self._const(conv.kind)}({value})"
-        some = value if many else value + " is not None"
-        return f"{self._converted(conv, value, mine, theirs, recall=self._recallable(conv, mine[0]))} if {some} else None"
+        made = self._converted(conv, value, mine, theirs, recall=self._recallable(conv, mine[0]))
+        if self.out and conv.always:
+            return made
+        return f"{made} if {value if many else value + ' is not None'} else None"
 
     def _recallable(self, conv: Any, path: str) -> bool:
         """Whether what a converter gives for a value can be remembered: enumerations are few and quick to look up."""
@@ -228,9 +230,7 @@ class _Writer:
         lose = _lose(_plain(path), DROPPED, value, one.because)
         some = f"{value} is not None" if field.type in (bool, int, Decimal) and not field.many else value
         if self.out and refuses(one):
-            self.lines.append(
-                f"if {self._const(one.refuse_when)} == {value}: raise Refused({_plain(path)!r}, {one.because!r}, {value})"
-            )
+            self.lines.append(f"if {self._const(one.refuse_when)} == {value}: raise Refused({_plain(path)!r}, {one.because!r}, {value})")
         if self.out and has_reads_as(one):
             same = self._const(one.reads_as)
             self.lines.append(f"if {value} != {same} and ({some}): {lose}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from bridge.errors import Refused
 from bridge.mapping.context import Context
@@ -33,6 +33,8 @@ class Converter:
     note = ""
     pure = True
     """Whether the outcome depends on nothing but the value and the context's settings and facts (not on ``cx.parent``)."""
+    unsaid: ClassVar[dict[str, str]] = {}
+    """What of a value the other side has no place for, and why: canonical paths below the row's."""
     always = False
     """Whether ``out`` is called even where none of its values is there (to fill in what is configured)."""
 

@@ -54,12 +54,8 @@ class Constants(BaseModel):
     default_unit: str | None = Field(None, description="unit of the default price: HOUR, KILOWATT_HOUR or MINUTE")
     tax_included: TaxIncluded | None = Field(None, description="whether prices hold taxes, where it is not told")
     vat: Decimal | None = Field(None, description="VAT in percent, where it is not told")
-    total_cost: Decimal | None = Field(
-        None, description="total cost of CDRs that carry no price (0 leaves pricing to the receiver)"
-    )
-    cdr_place: dict[str, str] | None = Field(
-        None, description="place of CDRs that name only the EVSE: name, address, city, country ..."
-    )
+    total_cost: Decimal | None = Field(None, description="total cost of CDRs that carry no price (0 leaves pricing to the receiver)")
+    cdr_place: dict[str, str] | None = Field(None, description="place of CDRs that name only the EVSE: name, address, city, country ...")
 
     @field_validator("time_zone")
     @classmethod

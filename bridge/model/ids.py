@@ -595,9 +595,7 @@ _PARTY: Final = re.compile(r"([A-Za-z]{2})[*-]?([A-Za-z0-9]{1,3})")
 _PROVIDER: Final = re.compile(r"([A-Za-z]{2})[*-]?([A-Za-z0-9]{3})")
 _OPERATOR: Final = re.compile(r"([A-Za-z]{2})\*?([A-Za-z0-9]{3})|\+?([0-9]{1,3})\*([0-9]{3,6})")
 _ISO: Final = r"([A-Za-z]{2})\*?([A-Za-z0-9]{3})\*?"
-_EVSE: Final = re.compile(
-    _ISO + r"[Ee](?!\*+\Z)([A-Za-z0-9*]{1,31})|\+?([0-9]{1,3})\*([0-9]{3,6})\*(?!\*+\Z)([0-9*]{1,32})"
-)
+_EVSE: Final = re.compile(_ISO + r"[Ee](?!\*+\Z)([A-Za-z0-9*]{1,31})|\+?([0-9]{1,3})\*([0-9]{3,6})\*(?!\*+\Z)([0-9*]{1,32})")
 _POOL: Final = re.compile(_ISO + r"[Pp](?!\*+\Z)([A-Za-z0-9*]{1,30})")
 _PARKING: Final = re.compile(_ISO + r"[Pp](?!\*+\Z)([A-Za-z0-9*]{1,31})")
 _CONTRACT: Final = re.compile(

@@ -46,12 +46,8 @@ def said(code: ResultCode, text: str) -> str:
     return f"{code.value}: {' '.join(text.split())[:500]}" if text.strip() else code.value
 
 
-_KNOWN = re.compile(
-    r"\b(already|duplicates?|duplicated|known|exists?|existing|twice|bereits|doppelt|vorhanden)\b", re.IGNORECASE
-)
-_UNKNOWN = re.compile(
-    r"\b(unknown|not\s+(yet\s+)?known|(does|do)\s+not\s+exist|not\s+exist(ing)?|nicht\s+vorhanden)\b", re.IGNORECASE
-)
+_KNOWN = re.compile(r"\b(already|duplicates?|duplicated|known|exists?|existing|twice|bereits|doppelt|vorhanden)\b", re.IGNORECASE)
+_UNKNOWN = re.compile(r"\b(unknown|not\s+(yet\s+)?known|(does|do)\s+not\s+exist|not\s+exist(ing)?|nicht\s+vorhanden)\b", re.IGNORECASE)
 _CONTRARY = re.compile(r"\b(other|different|differs?|differing|deviat\w+|changed|conflict\w*|abweichend\w*)\b", re.IGNORECASE)
 
 

@@ -141,7 +141,7 @@ class OcpiClient:
         """GET the token list, page by page (mod_tokens, Sender; Pagination).
 
         The Link header is followed as it is. When the total shrinks on the way, objects have moved to earlier pages:
-        the next page begins that much earlier, so that none is skipped.
+        the page is asked for again that much earlier, so that none is skipped.
         """
         base = self.endpoint("tokens", "SENDER")
         params = {"limit": str(self._config.token_page)}
@@ -157,12 +157,16 @@ class OcpiClient:
             answer = await self._call("GET", url, params=params)
             params = {}
             total = _total(answer.headers)
+            if before is not None and total is not None and total < before:
+                again, before = _earlier(url, before - total), total
+                if again != url:
+                    seen.discard(again)
+                    url = again
+                    continue
+            before = total
             if answer.data is not None:
                 yield PageOf(answer.data, total)
             url = self._next(base, url, answer)
-            if url is not None and before is not None and total is not None and total < before:
-                url = _earlier(url, before - total)
-            before = total
 
     async def authorize(self, uid: str, type_: str, body: bytes | None) -> Any:
         """POST a request for real-time authorisation (mod_tokens, Sender): AuthorizationInfo."""

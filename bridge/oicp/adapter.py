@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from attrs import evolve
+
 from bridge.errors import Declined, Refused, Unreachable
 from bridge.model.ids import ContractId, IdError, PartyId, TokenUid
 from bridge.model.token import Allowed, Token, TokenKind, Whitelist
@@ -25,10 +27,12 @@ from bridge.roaming.ports import (
     Encoded,
     Job,
     Kind,
+    Op,
     Outcome,
     Rejected,
     Retry,
 )
+from bridge.translate.files import encode
 
 _UID = re.compile(r"[0-9A-F]{8}|[0-9A-F]{14}|[0-9A-F]{20}")
 _EVCO_ID = re.compile(r"[A-Za-z]{2}-?[A-Za-z0-9]{3}-?C[A-Za-z0-9]{8}-?[\dA-Za-z]|"
@@ -83,7 +87,20 @@ class OicpPartner:
             return await self._notify(jobs)
         if kind is Kind.TARIFF:
             return await self._tariffs(jobs)
-        return await Pushes(self._sender(kind), self.config.batch).deliver(jobs)
+        outcomes = await Pushes(self._sender(kind), self.config.batch).deliver(jobs)
+        return outcomes if kind is Kind.STATUS else await self._without_status(jobs, outcomes)
+
+    async def _without_status(self, jobs: Sequence[Job], outcomes: list[Outcome]) -> list[Outcome]:
+        """An EVSE that was deleted loses its status, too: Hubject keeps the two apart. It may have had none."""
+        gone = [i for i, job in enumerate(jobs) if job.op is Op.DELETE and isinstance(outcomes[i], Delivered)]
+        if gone:
+            last = [evolve(jobs[i], body=encode(w.EvseStatusRecord(EvseID=jobs[i].key, EvseStatus=w.EvseStatus.OUT_OF_SERVICE)))
+                    for i in gone]  # fmt: skip
+            deleted = await Pushes(self._sender(Kind.STATUS), self.config.batch).deliver(last)
+            for i, outcome in zip(gone, deleted, strict=True):
+                if isinstance(outcome, Retry):
+                    outcomes[i] = evolve(outcome, because=f"status not deleted: {outcome.because}")
+        return outcomes
 
     async def full_load(self, kind: Kind, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """Replace everything that Hubject holds of ``kind`` (LOCATION, STATUS) by the records of these jobs: one fullLoad.

@@ -192,7 +192,7 @@ class Authoriser:
         operator = evses[0].operator
         request = AuthorisationRequest(
             str(token.uid) if token is not None and token.uid else uid, token.kind if token is not None and token.kind else TokenKind.RFID,
-            EvseId(evse.evse_id) if evse else None, evse.uid if evse else None, evses[0].location if evse else None, operator,
+            EvseId(evse.written) if evse else None, evse.uid if evse else None, evses[0].location if evse else None, operator,
             str(uuid.uuid4()))  # fmt: skip
         started = time.perf_counter()
         try:

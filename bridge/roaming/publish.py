@@ -110,7 +110,7 @@ class Publisher:
             for evse in location.evses:
                 if evse.id is not None:
                     where = bound.get(str(evse.id)) or bound.get(_key(evse.id))
-                    evses.append(EvseRow(str(evse.id), str(evse.uid or evse.id), thing.key, operator, mine, charge_point=where[0] if where else None, connector=where[1] if where else None, removed=thing.removed or evse.status is Status.REMOVED))  # fmt: skip
+                    evses.append(EvseRow(str(evse.id), str(evse.id), str(evse.uid or evse.id), thing.key, operator, mine, charge_point=where[0] if where else None, connector=where[1] if where else None, removed=thing.removed or evse.status is Status.REMOVED))  # fmt: skip
             outbound += self._outbound_location(self._live(location, before), thing.key, operator, mine, thing.removed)
         await self.store.save_things(things, evses, outbound, [Happening("locations imported", ref=operator, detail=str(len(things)))])
 
@@ -179,27 +179,17 @@ class Publisher:
 
     async def status(self, row: EvseRow, status: Status, at: datetime) -> None:
         """A new status of an EVSE: stored, and told to whoever may know it."""
-        told = EvseStatus(status, EvseId(row.evse_id), EvseUid(row.uid), LocationId(row.location), at)
+        told = EvseStatus(status, EvseId(row.written), EvseUid(row.uid), LocationId(row.location), at)
         outbound: list[Outbound] = []
         for name, partner in self.partners.items():
             if Kind.STATUS not in partner.kinds or self.book.find(name, kinds.STATUS, row.operator, row.groups, self.now()) is None:
                 continue
             try:
-                encoded = partner.encode(Kind.STATUS, self._as_published(told))
+                encoded = partner.encode(Kind.STATUS, told)
             except Refused:
                 continue
             outbound += [Outbound(name, Kind.STATUS, row.location, e.key, e.body, e.meta) for e in encoded]
         await self.store.save_status(row.evse_id, status.value, at, outbound)
-
-    def _as_published(self, told: EvseStatus) -> EvseStatus:
-        """The status under the EVSE-ID as the operator's data spell it."""
-        thing = self.store.thing("location", str(told.location_id))
-        if thing is None:
-            return told
-        for evse in orjson.loads(thing.body).get("evses", ()):
-            if evse.get("id") and _key(evse["id"]) == told.evse_id:
-                return evolve(told, evse_id=EvseId(evse["id"]))
-        return told
 
 
 def _key(evse_id: Any) -> str:

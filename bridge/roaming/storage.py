@@ -14,9 +14,13 @@ from bridge.roaming.ports import Job, Kind, MeterSample, Outcome, Page
 
 @frozen
 class EvseRow:
-    """An EVSE of ours: where it is, which connector it is bound to, its last status."""
+    """An EVSE of ours: where it is, which connector it is bound to, its last status.
+
+    ``evse_id`` is the EVSE-ID as it is looked up, ``written`` as the operator's data spell it.
+    """
 
     evse_id: str
+    written: str
     uid: str
     location: str
     operator: str

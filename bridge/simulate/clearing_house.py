@@ -315,9 +315,7 @@ def example(operator: str = "DE*ABC", provider: str = "DE-EMP", tokens: tuple[st
 @click.command("clearing-house")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8083, show_default=True, help="Port to listen on; 0: any.")
-@click.option(
-    "--config", "config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Accounts and tokens (JSON)."
-)
+@click.option("--config", "config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Accounts and tokens (JSON).")
 @click.option("--operator", default="DE*ABC", show_default=True, help="Operator of the account cpo.")
 @click.option("--provider", default="DE-EMP", show_default=True, help="Provider of the account emp.")
 @click.option("--token", "tokens", multiple=True, metavar="UID=CONTRACT", help="A token of that provider; may be repeated.")

@@ -42,16 +42,14 @@ _OBJECTS = {
     "GeoLocation": "latitude:s10 longitude:s11",
     "AdditionalGeoLocation": "latitude:s10 longitude:s11 name:DisplayText?",
     "Hours": (
-        "twentyfourseven:bool regular_hours:RegularHours* exceptional_openings:ExceptionalPeriod* "
-        "exceptional_closings:ExceptionalPeriod*"
+        "twentyfourseven:bool regular_hours:RegularHours* exceptional_openings:ExceptionalPeriod* exceptional_closings:ExceptionalPeriod*"
     ),
     "RegularHours": "weekday:int period_begin:s5 period_end:s5",
     "ExceptionalPeriod": "period_begin:time period_end:time",
     "StatusSchedule": "period_begin:time period_end:time? status:Status",
     "PublishTokenType": "uid:ci36? type:TokenType? visual_number:s64? issuer:s64? group_id:ci36?",
     "EnergyMix": (
-        "is_green_energy:bool energy_sources:EnergySource* environ_impact:EnvironmentalImpact* supplier_name:s64? "
-        "energy_product_name:s64?"
+        "is_green_energy:bool energy_sources:EnergySource* environ_impact:EnvironmentalImpact* supplier_name:s64? energy_product_name:s64?"
     ),
     "EnergySource": "source:EnergySourceCategory percentage:number",
     "EnvironmentalImpact": "category:EnvironmentalImpactCategory amount:number",
@@ -117,8 +115,7 @@ _ENUMS = {
     ),
     "CommandResponseType": "NOT_SUPPORTED REJECTED ACCEPTED UNKNOWN_SESSION",
     "CommandResultType": (
-        "ACCEPTED CANCELED_RESERVATION EVSE_OCCUPIED EVSE_INOPERATIVE FAILED NOT_SUPPORTED REJECTED TIMEOUT "
-        "UNKNOWN_RESERVATION"
+        "ACCEPTED CANCELED_RESERVATION EVSE_OCCUPIED EVSE_INOPERATIVE FAILED NOT_SUPPORTED REJECTED TIMEOUT UNKNOWN_RESERVATION"
     ),
     "ConnectorFormat": "SOCKET CABLE",
     "ConnectorType": (

@@ -38,9 +38,13 @@ HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
 BRIDGE_TIMEOUT = 60.0
 """Seconds after which Hubject closes a remote start with a time-out (integration guide)."""
 
-_TEXTS = {"000": "Success", "017": "Unauthorized Access", "018": "Inconsistent EvseID", "019": "Inconsistent EvcoID",
-          "022": "Data Error", "106": "No positive authentication response", "400": "Session is invalid",
-          "603": "Unknown EVSE ID", "604": "EVSE ID is not Hubject compatible", "009": "Data transaction error"}  # fmt: skip
+_TEXTS = {
+    "000": "Success", "001": "Hubject system error", "002": "Hubject database error", "009": "Data transaction error",
+    "017": "Unauthorized Access", "018": "Inconsistent EvseID", "019": "Inconsistent EvcoID", "021": "System error",
+    "022": "Data error", "102": "RFID Authentication failed - invalid UID", "106": "No positive authentication response",
+    "200": "EvcoID locked", "210": "No valid contract", "300": "Partner not found", "310": "Partner did not respond",
+    "320": "Service not available", "400": "Session is invalid", "603": "Unknown EVSE ID", "604": "EVSE ID is not Hubject compatible",
+}  # fmt: skip
 
 
 @define
@@ -86,12 +90,14 @@ def application(settings: HubSettings | None = None, hub: Hub | None = None) -> 
     return app
 
 
-async def serve(host: str, port: int, settings: HubSettings | None = None) -> None:
-    """Serve until cancelled."""
+async def serve(host: str, port: int, settings: HubSettings | None = None, ready: asyncio.Event | None = None) -> None:
+    """Serve until cancelled; ``ready`` is set once requests are taken."""
     runner = web.AppRunner(application(settings))
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
+        if ready is not None:
+            ready.set()
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()

@@ -28,7 +28,8 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def add(db: sqlite3.Connection, partner: str, kind: Kind, op: Op, key: str, body: bytes, meta: dict[str, Any]) -> int:
+def add(db: sqlite3.Connection, partner: str, kind: Kind, op: Op, key: str, body: bytes, meta: dict[str, Any],
+        source: str = "") -> int:  # fmt: skip
     """Put work into the outbox, in the caller's transaction; returns its number."""
     if kind is not Kind.CDR:
         waiting = db.execute(
@@ -40,18 +41,20 @@ def add(db: sqlite3.Connection, partner: str, kind: Kind, op: Op, key: str, body
                        (op, body, json.dumps(meta), now_text(), waiting["id"]))  # fmt: skip
             return int(waiting["id"])
     cursor = db.execute(
-        "INSERT INTO outbox (partner, kind, op, key, body, meta, created, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (partner, kind, op, key, body, json.dumps(meta), now_text(), time.time()))  # fmt: skip
+        "INSERT INTO outbox (partner, kind, op, key, source, body, meta, created, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (partner, kind, op, key, source, body, json.dumps(meta), now_text(), time.time()))  # fmt: skip
     return int(cursor.lastrowid or 0)
 
 
 def claim(db: sqlite3.Connection, partner: str, most: int, now: float | None = None) -> list[Job]:
-    """The oldest due job of each object, oldest first. They are marked as taken until :func:`settle` or a restart."""
+    """The oldest due job of each object, oldest first; a status waits until the location that it is about has gone out. They are marked as taken until :func:`settle` or a restart."""
     now = time.time() if now is None else now
     rows = db.execute(
         "SELECT * FROM outbox AS job WHERE partner = ? AND state = 'waiting' AND due <= ? AND NOT EXISTS ("
         " SELECT 1 FROM outbox AS older WHERE older.partner = job.partner AND older.kind = job.kind AND older.key = job.key"
-        " AND older.state IN ('waiting', 'taken') AND older.id < job.id) ORDER BY id LIMIT ?", (partner, now, most)).fetchall()  # fmt: skip
+        " AND older.state IN ('waiting', 'taken') AND older.id < job.id) AND NOT (job.kind = 'status' AND EXISTS ("
+        " SELECT 1 FROM outbox AS place WHERE place.partner = job.partner AND place.kind = 'location' AND place.source = job.source"
+        " AND place.state IN ('waiting', 'taken') AND (place.due > ? OR place.state = 'taken'))) ORDER BY id LIMIT ?", (partner, now, now, most)).fetchall()  # fmt: skip
     db.executemany("UPDATE outbox SET state = 'taken', attempts = attempts + 1 WHERE id = ?", [(r["id"],) for r in rows])
     return [_job(r) for r in rows]
 

@@ -12,7 +12,7 @@ CREATE TABLE thing (
     kind TEXT NOT NULL, operator TEXT NOT NULL, key TEXT NOT NULL, origin TEXT NOT NULL, body BLOB NOT NULL,
     hash TEXT NOT NULL, removed INTEGER NOT NULL DEFAULT 0, changed TEXT NOT NULL, PRIMARY KEY (kind, operator, key));
 CREATE TABLE evse (
-    evse_id TEXT PRIMARY KEY, uid TEXT NOT NULL, location TEXT NOT NULL, operator TEXT NOT NULL, groups TEXT NOT NULL DEFAULT '',
+    evse_id TEXT PRIMARY KEY, written TEXT NOT NULL, uid TEXT NOT NULL, location TEXT NOT NULL, operator TEXT NOT NULL, groups TEXT NOT NULL DEFAULT '',
     charge_point TEXT, connector INTEGER, status TEXT, status_at TEXT, removed INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX evse_uid ON evse (uid);
 CREATE INDEX evse_charger ON evse (charge_point, connector);
@@ -28,7 +28,7 @@ CREATE TABLE published (
 CREATE INDEX published_source ON published (kind, source);
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, kind TEXT NOT NULL, op TEXT NOT NULL, key TEXT NOT NULL,
-    body BLOB NOT NULL, meta TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL, due REAL NOT NULL,
+    source TEXT NOT NULL, body BLOB NOT NULL, meta TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL, due REAL NOT NULL,
     state TEXT NOT NULL DEFAULT 'waiting', uncertain INTEGER NOT NULL DEFAULT 0, error TEXT);
 CREATE INDEX outbox_due ON outbox (partner, state, due);
 CREATE INDEX outbox_key ON outbox (partner, kind, key, state);

@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bridge.model.ids import EvseId, IdError
 from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Op, Outcome, Page, Rejected, Retry
 from bridge.roaming.storage import CdrRow, DecisionRow, EvseRow, Happening, Outbound, SessionRow, Thing, TokenRow
 from bridge.store import outbox
 from bridge.store.db import Database
-
 
 T = TypeVar("T")
 
@@ -97,11 +96,11 @@ class SqliteStore:
                 " changed = excluded.changed",
                 [(t.kind, t.operator, t.key, t.origin, t.body, t.hash, int(t.removed), outbox.now_text()) for t in things])  # fmt: skip
             db.executemany(
-                "INSERT INTO evse (evse_id, uid, location, operator, groups, charge_point, connector, removed)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET uid = excluded.uid, location = excluded.location,"
+                "INSERT INTO evse (evse_id, written, uid, location, operator, groups, charge_point, connector, removed)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET written = excluded.written, uid = excluded.uid, location = excluded.location,"
                 " operator = excluded.operator, groups = excluded.groups, charge_point = excluded.charge_point,"
                 " connector = excluded.connector, removed = excluded.removed",
-                [(evse_key(e.evse_id), e.uid, e.location, e.operator, ",".join(e.groups), e.charge_point, e.connector, int(e.removed))
+                [(evse_key(e.evse_id), e.written, e.uid, e.location, e.operator, ",".join(e.groups), e.charge_point, e.connector, int(e.removed))
                  for e in evses])  # fmt: skip
             self._send(db, outbound)
             _record(db, history)
@@ -139,7 +138,7 @@ class SqliteStore:
                 " ON CONFLICT (partner, kind, key) DO UPDATE SET source = excluded.source, hash = excluded.hash, body = excluded.body,"
                 " meta = excluded.meta, removed = excluded.removed, changed = excluded.changed",
                 (out.partner, out.kind, out.key, out.source, digest, out.body, json.dumps(out.meta), int(out.gone), outbox.now_text()))  # fmt: skip
-            outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta)
+            outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta, out.source)
 
     # --- tokens and decisions ----------------------------------------------------------------------------------------
 
@@ -369,7 +368,7 @@ def _thing(r: sqlite3.Row) -> Thing:
 
 
 def _evse(r: sqlite3.Row) -> EvseRow:
-    return EvseRow(r["evse_id"], r["uid"], r["location"], r["operator"], tuple(g for g in r["groups"].split(",") if g), r["charge_point"],
+    return EvseRow(r["evse_id"], r["written"], r["uid"], r["location"], r["operator"], tuple(g for g in r["groups"].split(",") if g), r["charge_point"],
                    r["connector"], r["status"], _moment(r["status_at"]), bool(r["removed"]))  # fmt: skip
 
 

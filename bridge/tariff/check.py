@@ -123,8 +123,11 @@ def _volumes(cdr: Cdr, found: Selected) -> Iterator[Finding]:
             yield from _flow(index, part, energy, seconds)
         if time is None and parking is None and reserved is None and seconds:
             plan = found.plans[index]
-            if plan is not None and (plan.time or plan.parking):
-                message = "the tariff prices time, and the period tells none (TIME, PARKING_TIME)"
+            rule = None if plan is None else first(plan.time, part)
+            if plan is not None and rule is None and not energy:
+                rule = first(plan.parking, part)  # neither energy nor time: it may have been parking
+            if rule is not None and rule.item.price:
+                message = f"{rule.item.dimension} costs {text(rule.item.price)} now, and the period tells no time"
                 yield Finding("MISSING_DIMENSION", message, f"periods[{index}].volumes", _WARNING)
 
 
@@ -250,9 +253,7 @@ def _costs(cdr: Cdr, priced: Priced, tolerance: Decimal | None) -> Iterator[Find
         yield from _amount(path, getattr(cdr, path), getattr(priced.totals, name), 1, near, priced)
 
 
-def _amount(
-    path: str, claimed: Price | None, computed: Price | None, sign: int, near: Decimal, priced: Priced
-) -> Iterator[Finding]:
+def _amount(path: str, claimed: Price | None, computed: Price | None, sign: int, near: Decimal, priced: Priced) -> Iterator[Finding]:
     if claimed is None:
         return
     wanted = computed or Price(ZERO, ZERO)

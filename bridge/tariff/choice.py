@@ -52,6 +52,8 @@ def plans_of(case: Case, tariffs: Sequence[Tariff], rules: Rules) -> Choice:
     if not named or rules.tariff_ids == "ignored":
         if own is None:
             raise NoTariffError("tariffs", f"no tariff is valid at {case.start:%Y-%m-%dT%H:%M:%SZ}")
+        if named and any(p.tariff_id is None or p.tariff_id.casefold() != own.id.casefold() for p in case.periods):
+            found.doubts.add("tariff_ids")
         found.plans = [_made(own, tariffs, rules)] * len(case.periods)
         return found
     plans = found.plans = _by_name(case, tariffs, rules, found)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import DecimalException, localcontext
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bridge.model.cdr import Cdr, CdrLine
 from bridge.model.session import Session, SessionStatus
@@ -97,27 +97,28 @@ def price(record: Cdr | Session, tariffs: Sequence[Tariff], zone: ZoneInfo, rule
 
 def case_of(record: Cdr | Session) -> Case:
     """What pricing needs of a record. Raises PricingError, with the path, if it is not there."""
-    start, end = record.start, record.end
+    start, end, periods = record.start, record.end, record.periods
     if start is None:
         raise PricingError("start", "the start of the session is missing")
-    if not record.periods:
+    if not periods:
         raise PricingError("periods", "there is no charging period")
-    _aware(start, "start")
+    start = _utc(start, "start")
     if end is not None:
-        _aware(end, "end")
-    for index, period in enumerate(record.periods):
-        if period.start.tzinfo is None:
-            _aware(period.start, f"periods[{index}].start")
+        end = _utc(end, "end")
+    for index, period in enumerate(periods):
+        if period.start.tzinfo is not UTC:
+            at = _utc(period.start, f"periods[{index}].start")
+            periods = (*periods[:index], evolve(period, start=at), *periods[index + 1 :])
         for place, volume in enumerate(period.volumes):
             if not volume.volume.is_finite():
                 path = f"periods[{index}].volumes[{place}].volume"
                 raise PricingError(path, f"{volume.volume} is no number")
-    over = isinstance(record, Cdr) or (
-        end is not None and record.status not in (SessionStatus.RESERVATION, SessionStatus.PENDING)
-    )
-    return Case(record.periods, start, end, over)
+    over = isinstance(record, Cdr) or (end is not None and record.status not in (SessionStatus.RESERVATION, SessionStatus.PENDING))
+    return Case(periods, start, end, over)
 
 
-def _aware(at: datetime, path: str) -> None:
+def _utc(at: datetime, path: str) -> datetime:
+    """An instant in UTC: two times of one zone that changes its clocks cannot be subtracted as they are."""
     if at.tzinfo is None:
         raise PricingError(path, "a time without a zone")
+    return at if at.tzinfo is UTC else at.astimezone(UTC)

@@ -107,25 +107,24 @@ class RunningSession:
         self._tariffs = tuple(tariffs)
         self._zone = zone
         self._rules = rules
-        self._reserved_from = reserved_from
+        self._reserved_from = None if reserved_from is None else _utc(reserved_from, "reserved_from")
         self._count = 0
         self._periods: list[ChargingPeriod] = []
         self._facts = Facts()
 
     def _begin(self, sample: Sample) -> Outlook:
-        if sample.time.tzinfo is None:
-            raise PricingError("samples[0].time", "a time without a zone")
-        begin = self._reserved_from or sample.time
+        at = _utc(sample.time, "samples[0].time")
+        begin = self._reserved_from or at
         tariff = choose(self._tariffs, begin)
         if tariff is None:
             raise NoTariffError("tariffs", f"no tariff is valid at {begin:%Y-%m-%dT%H:%M:%S%z}")
         self._plan: Plan = plan_of(tariff, self._rules)
         self._limits = (self._plan.kwhs, self._plan.powers, self._plan.currents)
-        self._start = sample.time
+        self._start = at
         self._base = sample.kwh
         if self._reserved_from is not None:
-            self._reserve(self._reserved_from, sample.time)
-        self._last = _State(sample.time, ZERO, sample.charging, sample.power, sample.current)
+            self._reserve(self._reserved_from, at)
+        self._last = _State(at, ZERO, sample.charging, sample.power, sample.current)
         self._open(self._last, self._choose(self._last))
         self._settle()
         return self._outlook(None)
@@ -160,6 +159,8 @@ class RunningSession:
             return self._begin(sample)
         last = self._last
         at, kwh = sample.time, sample.kwh - self._base
+        if at.tzinfo is not UTC:
+            at = _utc(at, f"samples[{number}].time")
         if at < last.at:
             raise PricingError(f"samples[{number}].time", f"{at.isoformat()} is before the sample before it")
         if kwh < last.kwh:
@@ -307,7 +308,7 @@ class RunningSession:
         ):
             if ends[0] is not None and ends[1] is not None:
                 volumes += [Volume(low, ends[0]), Volume(high, ends[1])]
-        return ChargingPeriod(opened.at.astimezone(UTC), tuple(volumes), self._plan.tariff.id)
+        return ChargingPeriod(opened.at, tuple(volumes), self._plan.tariff.id)
 
     def periods(self) -> tuple[ChargingPeriod, ...]:
         """The charging periods up to the last sample. Raises PricingError if there was no sample."""
@@ -388,7 +389,7 @@ def price_session(
     Raises PricingError for no samples and for samples out of order (path and reason), NoTariffError if no
     tariff is valid at the start.
     """
-    running = RunningSession(tariffs, zone, rules, reserved_from=_utc(reserved_from))
+    running = RunningSession(tariffs, zone, rules, reserved_from=reserved_from)
     for sample in samples:
         running.add(sample)
     return running.priced()
@@ -399,7 +400,8 @@ def price_samples(samples: Iterable[Sample], tariffs: Sequence[Tariff], zone: Zo
     return price_session(samples, tariffs, zone, rules).priced
 
 
-def _utc(at: datetime | None) -> datetime | None:
-    if at is not None and at.tzinfo is None:
-        raise PricingError("reserved_from", "a time without a zone")
-    return at if at is None else at.astimezone(UTC)
+def _utc(at: datetime, path: str) -> datetime:
+    """An instant in UTC: two times of one zone that changes its clocks cannot be subtracted as they are."""
+    if at.tzinfo is None:
+        raise PricingError(path, "a time without a zone")
+    return at.astimezone(UTC)

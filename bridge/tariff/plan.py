@@ -256,11 +256,7 @@ def _before(tariff: Tariff, element: int, kind: ReservationKind | None, rules: R
     def of_kind(e: TariffElement) -> bool:
         return (e.restrictions.reservation if e.restrictions else None) is kind
 
-    return [
-        _checks(e.restrictions, f"elements[{i}].restrictions", rules)
-        for i, e in enumerate(tariff.elements[:element])
-        if of_kind(e)
-    ]
+    return [_checks(e.restrictions, f"elements[{i}].restrictions", rules) for i, e in enumerate(tariff.elements[:element]) if of_kind(e)]
 
 
 def _behind(rule: Rule, before: list[tuple[Check, ...]], rules: Rules) -> Rule:
@@ -332,9 +328,7 @@ def _clock_checks(r: Restrictions, rules: Rules) -> Iterable[Check]:
         begin, end = window
         if end < begin:
             if days and rules.night_days == "start-day":
-                yield (
-                    lambda f: (f.minute >= begin and f.weekday in days) or (f.minute < end and (f.weekday - 2) % 7 + 1 in days)
-                )
+                yield (lambda f: (f.minute >= begin and f.weekday in days) or (f.minute < end and (f.weekday - 2) % 7 + 1 in days))
                 return
             yield lambda f: f.minute >= begin or f.minute < end
         else:

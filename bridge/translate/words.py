@@ -71,7 +71,9 @@ def nested(conv: Any) -> Iterator[Mapping]:
 
 def line(mapping: Mapping, one: Row) -> Line:
     """One row in words."""
-    return Line(tuple(plain(p) for p in one.wire), one.canon, how(one), (*_one_sided(one), *_tables(one), *_limits(mapping, one)))
+    unsaid = (f"{name} is dropped: {because}" for name, because in getattr(one.conv, "unsaid", {}).items())
+    lost = (*_one_sided(one), *_tables(one), *unsaid, *_limits(mapping, one))
+    return Line(tuple(plain(p) for p in one.wire), one.canon, how(one), lost)
 
 
 def how(one: Row) -> str:
@@ -122,11 +124,12 @@ def _tables(one: Row) -> Iterator[str]:
 
 
 def _limits(mapping: Mapping, one: Row) -> Iterator[str]:
-    for path in one.wire if one.canon else ():
-        field = field_at(mapping.wire, path)
-        if field is not None and field.limit is not None and not field.many and field.type is str:
-            more = "refused" if field.ident else "cut"
-            yield f"more than {field.limit} characters are {more}"
+    """The length that the engine keeps to; converters with limits of their own say so in their notes."""
+    if len(one.wire) != 1 or not one.canon or not (one.conv is SAME or isinstance(one.conv, Of)):
+        return
+    field = field_at(mapping.wire, one.wire[0])
+    if field is not None and field.limit is not None and not field.many and field.type is str:
+        yield f"more than {field.limit} characters are {'refused' if field.ident else 'cut'}"
 
 
 def field_at(cls: Any, path: str) -> FieldShape | None:
@@ -135,9 +138,6 @@ def field_at(cls: Any, path: str) -> FieldShape | None:
     for name in parents:
         cls = shape(cls)[name].type
     return shape(cls).get(last) if is_shaped(cls) else None
-
-
-_EXACT_KINDS = (Of, Utc)
 
 
 def grade(mapping: Mapping, one: Row) -> tuple[str, str]:
@@ -149,9 +149,9 @@ def grade(mapping: Mapping, one: Row) -> tuple[str, str]:
     while isinstance(conv, Each) and conv.mapping is None:
         conv = conv.item
     if isinstance(conv, Each | One) and conv.mapping is not None:
-        return EXACT, f"see {conv.mapping.name}"
-    if conv is SAME or (isinstance(conv, _EXACT_KINDS) and not isinstance(conv, WholeSeconds)):
-        return (NARROWED, "; ".join(said)) if said else (EXACT, "")
+        return EXACT, conv.mapping.name
+    if conv is SAME or (isinstance(conv, Of | Utc) and not isinstance(conv, WholeSeconds)):
+        return EXACT, "; ".join(said)
     if isinstance(conv, Table):
         return (NARROWED, _counted(conv)) if said else (EXACT, conv.note)
     if isinstance(conv, Digits | UpTo | WholeSeconds | Parsed):

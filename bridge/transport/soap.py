@@ -95,7 +95,8 @@ def _understood() -> Iterator[None]:
     except soap.Fault as found:
         raise of_fault(found) from found
     except (Unreadable, Hostile) as why:
-        raise Unreachable(f"the answer is no SOAP message: {why}", sent=True) from why
+        because = why.because if isinstance(why, Unreadable) else str(why)
+        raise Unreachable(f"the answer is no SOAP message: {because}", sent=True) from why
 
 
 async def _some(response: aiohttp.ClientResponse) -> bytes:

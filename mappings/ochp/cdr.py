@@ -77,9 +77,7 @@ class Identity(Converter):
             return None
         text = str(given)
         operator = operator_of(evse_id)
-        owner = (
-            f"{party.country_code}{party.party_id}" if party is not None else operator.compact() if operator is not None else ""
-        )
+        owner = f"{party.country_code}{party.party_id}" if party is not None else operator.compact() if operator is not None else ""
         if CDR_ID_PATTERN.fullmatch(text) and text.startswith(owner):
             return text
         made = owner + re.sub(r"[^0-9A-Z]", "", text.upper())

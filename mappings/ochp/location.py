@@ -167,9 +167,7 @@ IMAGE_CLASS = Table(
     name="EvseImageUrlType.class",
 ).covers(ImageCategory, w.ImageClass)
 
-OF_THE_EVSE = frozenset(
-    {ImageCategory.CHARGER, ImageCategory.OTHER_PHOTO, ImageCategory.OTHER_GRAPHIC, ImageCategory.OTHER, None}
-)
+OF_THE_EVSE = frozenset({ImageCategory.CHARGER, ImageCategory.OTHER_PHOTO, ImageCategory.OTHER_GRAPHIC, ImageCategory.OTHER, None})
 """Categories of pictures that belong to an EVSE; the others belong to its place."""
 
 RESOURCE = Table(
@@ -419,6 +417,7 @@ class AuthMethods(Converter):
     """Capabilities that are ways to identify oneself or pay. RFID in general is what ``rfid`` in the partner file says."""
 
     note = "capabilities <-> ways of authorisation"
+    always = True
     key_hint = "authentication"
     tables = (AUTH_METHOD,)
 

@@ -78,9 +78,7 @@ class Tariffs(Converter):
         price = w.PriceComponent(billingItem=item, itemPrice=one.price, stepSize=step)
         return w.TariffElement(priceComponent=price, tariffRestriction=restriction)
 
-    def _restriction(
-        self, r: c.Restrictions | None, valid_from: Any, valid_until: Any, cx: Context, path: str
-    ) -> w.TariffRestriction:
+    def _restriction(self, r: c.Restrictions | None, valid_from: Any, valid_until: Any, cx: Context, path: str) -> w.TariffRestriction:
         r = r or c.Restrictions()
         at = f"{path}.restrictions"
         for name in ("min_current", "max_current"):
@@ -107,10 +105,7 @@ class Tariffs(Converter):
         if zone is None:
             raise Refused(f"{path}.start_date", "OCHP restricts by moments; local dates need a time zone: set time_zone in the partner file",
                           r.start_date or r.end_date, "time_zone")  # fmt: skip
-        made = [
-            datetime.combine(d, time(), ZoneInfo(zone)).astimezone(UTC) if d is not None else None
-            for d in (r.start_date, r.end_date)
-        ]
+        made = [datetime.combine(d, time(), ZoneInfo(zone)).astimezone(UTC) if d is not None else None for d in (r.start_date, r.end_date)]
         return made[0], made[1]
 
     def _audit(self, value: Any, wire: Any, cx: Context, at: At) -> None:
@@ -149,9 +144,7 @@ class Tariffs(Converter):
         elements: list[c.TariffElement] = []
         for i, element in enumerate(tariff.tariffElement):
             self._add(elements, element, cx, f"{at.src[0]}[{chosen}].tariffElement[{i}]")
-        valid = {
-            (e.restrictions.start if e.restrictions else None, e.restrictions.end if e.restrictions else None) for e in elements
-        }
+        valid = {(e.restrictions.start if e.restrictions else None, e.restrictions.end if e.restrictions else None) for e in elements}
         valid_from = valid_until = None
         if len(valid) == 1:
             ((valid_from, valid_until),) = valid

@@ -60,9 +60,7 @@ class Signed(Converter):
         for name, limit in limits.items():
             text = getattr(data, name)
             if text is not None and len(text) > limit:
-                cx.lose(
-                    f"{path}.{name}", TRUNCATED if name == "instruction" else DROPPED, text, f"at most {limit} characters in OICP"
-                )
+                cx.lose(f"{path}.{name}", TRUNCATED if name == "instruction" else DROPPED, text, f"at most {limit} characters in OICP")
                 text = text[:limit] if name == "instruction" else None
             told[name] = text
         if data.encoding_method_version is not None:

@@ -20,9 +20,9 @@ RFID = Table(
     name="RFIDType",
 ).covers(c.RfidKind, w.RFIDType)
 
-LEGACY = Table(
-    (c.LegacyHash.MD5, w.LegacyHashFunction.MD5), (c.LegacyHash.SHA_1, w.LegacyHashFunction.SHA_1), name="LegacyHash"
-).covers(c.LegacyHash, w.LegacyHashFunction)
+LEGACY = Table((c.LegacyHash.MD5, w.LegacyHashFunction.MD5), (c.LegacyHash.SHA_1, w.LegacyHashFunction.SHA_1), name="LegacyHash").covers(
+    c.LegacyHash, w.LegacyHashFunction
+)
 
 PARTS = ("kind", "uid", "contract_id", "rfid", "visual_number", "expires", "pin", "hashed_pin")
 """The canonical fields that an identification holds, in the order the converter takes them."""

@@ -102,11 +102,14 @@ class Plugs(Converter):
         dc = current is c.CurrentKind.DC or any(k.plug in c.DC_PLUGS for k in connectors)
         if current not in (c.CurrentKind.AC, c.CurrentKind.DC, None):
             return ()
-        power = ratings.maximum_power
+        power = (ratings.maximum_power / 1000).to_integral_value(ROUND_HALF_UP) * 1000
+        if not 0 <= power <= 999_000:
+            return ()
         kind = c.PowerType.DC if dc else c.PowerType.AC_1_PHASE if power <= 7400 else c.PowerType.AC_3_PHASE
-        cx.lose("ChargingFacilities[0].PowerType", DEFAULTED, kind,
-                "from the kind of current and the power (up to 7.4 kW: one phase)")  # fmt: skip
-        return (c.PowerLevel(kind, ratings.nominal_voltage, None, power),)
+        volts = ratings.nominal_voltage
+        cx.lose("ChargingFacilities[0]", DEFAULTED, kind,
+                "from the ratings and the kind of current (up to 7.4 kW: one phase), in whole kilowatts")  # fmt: skip
+        return (c.PowerLevel(kind, volts if volts is None or 0 <= volts <= 999 else None, None, power),)
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         connectors, levels, ratings, current = value
@@ -201,9 +204,7 @@ class Plugs(Converter):
         plugs, facilities = value[0] or (), value[1] or ()
         if facilities and len(plugs) == len(facilities) and self._tied(plugs, facilities):
             return tuple(self._connector(p, f) for p, f in zip(plugs, facilities, strict=True)), ()
-        levels = tuple(
-            c.PowerLevel(*self._electric(f), modes=tuple(MODE.exact_back[m] for m in f.ChargingModes or ())) for f in facilities
-        )
+        levels = tuple(c.PowerLevel(*self._electric(f), modes=tuple(MODE.exact_back[m] for m in f.ChargingModes or ())) for f in facilities)
         return tuple(self._connector(p, None) for p in plugs), levels
 
     def _tied(self, plugs: Any, facilities: Any) -> bool:
@@ -234,6 +235,7 @@ _UNSAID = {
     "capabilities": "OICP has no capabilities per connector",
     "last_updated": "OICP dates the EVSE only",
 }
+Plugs.unsaid = _UNSAID
 
 
 def fits(plug: c.Plug | None, kind: c.PowerType) -> bool:
@@ -282,6 +284,7 @@ class Capabilities(Converter):
     """
 
     note = "capabilities <-> authentication modes and value-added services"
+    always = True
     key_hint = "authentication"
     tables = (AUTHENTICATION, SERVICE)
 
@@ -473,6 +476,7 @@ class Hours(Converter):
     """IsOpen24Hours and OpeningTimes; exceptions have no place. Groups of days are written where they fit."""
 
     note = "opening hours by day"
+    always = True
     key_hint = "always_open"
 
     def out(self, value: Any, cx: Context, at: At) -> Any:

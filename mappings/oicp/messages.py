@@ -31,9 +31,7 @@ def evse_status(records: Iterable[Any], context: Any) -> Iterator[bytes]:
     def operator(record: Any) -> str:
         return str(operator_of(record.EvseID) or "")
 
-    return _pushed(
-        records, operator, lambda r: {"OperatorID": operator(r)}, lambda r: r, "OperatorEvseStatus", "EvseStatusRecord"
-    )
+    return _pushed(records, operator, lambda r: {"OperatorID": operator(r)}, lambda r: r, "OperatorEvseStatus", "EvseStatusRecord")
 
 
 def each(records: Iterable[Any], context: Any) -> Iterator[bytes]:
@@ -91,16 +89,7 @@ def _pushed(records: Iterable[Any], key: Callable[[Any], str], head: Callable[[A
         yield b"["
     for i, (first, file) in enumerate(waiting.values()):
         members = encode(first)[:-1]
-        yield (
-            (b",\n" if i else b"")
-            + b'{"ActionType":"fullLoad","'
-            + outer.encode()
-            + b'":'
-            + members
-            + b',"'
-            + inner.encode()
-            + b'":['
-        )
+        yield ((b",\n" if i else b"") + b'{"ActionType":"fullLoad","' + outer.encode() + b'":' + members + b',"' + inner.encode() + b'":[')
         file.seek(0)
         while piece := file.read(1 << 16):
             yield piece

@@ -65,8 +65,12 @@ ZONES = picked("Europe/Berlin", "Europe/London", "America/New_York")
 EVSE_IDS = often(["DE*ABC*E1234*1", "DE*ABC*E5678", "DEABCE99", "CH*REP*E020*01*1"], ["de*abc*e77", "DE*ABCE1", "+49*536*12*1"])
 OPERATORS = often(["DE*ABC", "DE*ABC", "CH*REP"], ["DEABC", "de*abc", "+49*536", "+49*5361"])
 PROVIDERS = often(["DE-XYZ", "NL-TNM"], ["DEXYZ", "DE*XYZ"])
-CONTRACTS = often(["DE-8AA-CA2B3C4D5-L", "DE8AACA2B3C4D5L", "NL-TNM-C00122045-K"], ["DE-8AA-CA2B3C4D5", "DE*8AA*012204*5", "de-8aa-ca2b3c4d5-l"])
-URLS = often(["https://example.com/a.jpg", "http://example.com/b.png"], ["https://example.com/" + "x" * 300, "ftp://example.com/c", "example.com"])
+CONTRACTS = often(
+    ["DE-8AA-CA2B3C4D5-L", "DE8AACA2B3C4D5L", "NL-TNM-C00122045-K"], ["DE-8AA-CA2B3C4D5", "DE*8AA*012204*5", "de-8aa-ca2b3c4d5-l"]
+)
+URLS = often(
+    ["https://example.com/a.jpg", "http://example.com/b.png"], ["https://example.com/" + "x" * 300, "ftp://example.com/c", "example.com"]
+)
 PHONES = often(["+4930123456", "+41441234567"], ["+49 30 123456", "0049 30 123456", "030/123456", "call us"])
 COUNTRY2 = picked("DE", "NL", "CH")
 PARTY3 = picked("ABC", "8AA", "TNM")
@@ -76,6 +80,7 @@ UIDS = often(["04A2B3C4D5E6F7", "04A2B3C4"], ["012345678", "04:a2:b3:c4", "CARD-
 CLOCKS = picked("06:00", "08:30", "12:00", "20:00", "23:59")
 MONEY = often([Decimal(t) for t in ("0.35", "12.50", "1", "0")], [Decimal("0.123456"), Decimal("1234567.5")])
 KWH = often([Decimal(t) for t in ("22.5", "7.125", "40", "0.5")], [Decimal("12.3456789"), Decimal(0)])
+METERED = picked(Decimal("22.5"), Decimal("7.125"), Decimal(40))
 HOURS = often([Decimal(t) for t in ("1.5", "0.25", "2")], [Decimal("0.0333333333")])
 WATTS = often([Decimal(w) for w in (11000, 22000, 50000, 3000)], [Decimal(3680), Decimal("22080.5"), Decimal(2_000_000)])
 SHARES = often([Decimal(20), Decimal(80)], [Decimal("33.3")])
@@ -100,7 +105,8 @@ _VALUES: dict[Any, Strategy] = {
     "start_time": CLOCKS, "end_time": CLOCKS, "duration": often(["001:30:00"], ["000:00:00"]),
     "utc_offset_minutes": picked(0, 60, 120, -300), "charging_duration_ms": picked(0, 1000, 5_400_000),
     "width": often([100, 640], [100_000]), "height": often([100, 480], [100_000]), "max_reservation_minutes": often([15, 60], [1500]),
-    "pin": picked("1234", "99887766"), "nature": picked("Start", "End", "Intermediate"),
+    "group_id": often(["GROUP1"], ["G" * 50]), "authorization_reference": often(["REF-17"], ["R" * 50]), "product_id": picked("Standard Price"),
+    "invoice_reference_id": often(["INV-1"], ["I" * 50]), "credit_reference_id": often(["CDR0"], ["C" * 50]), "pin": picked("1234", "99887766"), "nature": picked("Start", "End", "Intermediate"),
     # canonical, by class and name
     (common.Image, "type"): often(["jpeg", "png"], ["tiff2", "webp"]),
     (c.Evse, "current"): often([c.CurrentKind.AC, c.CurrentKind.DC], [c.CurrentKind.DIESEL]),
@@ -165,8 +171,8 @@ _OICP: dict[Any, Strategy] = {
     "begin": picked("06:00", "00:00"), "end": picked("20:00", "23:59", "24:00"), "MaxCapacity": picked(50, 100),
     "Percentage": st.integers(0, 100), "ChargingStationImage": picked("https://example.com/a.jpg"),
     "ProductPriceCurrency": CURRENCIES, "PricingDefaultPriceCurrency": CURRENCIES, "PIN": picked("1234"),
-    "MaximumProductChargingPower": picked(Decimal(22), Decimal(350)), "meterValues": KWH,
-    "MeterValueStart": KWH, "MeterValueEnd": KWH, "ConsumedEnergy": KWH, "EvseIDProductList": picked("Standard Price"),
+    "MaximumProductChargingPower": picked(Decimal(22), Decimal(350)), "meterValues": METERED,
+    "MeterValueStart": METERED, "MeterValueEnd": METERED, "ConsumedEnergy": METERED, "ConsumedEnergyProgress": METERED, "EvseIDProductList": picked("Standard Price"),
     (oicp.HashedPIN, "Value"): picked("$2b$10$abcdefghijklmnopqrstuv0123456789ABCDEFGHIJKLMNOPQRSTU"),
     (oicp.LegacyHashData, "Salt"): picked("a1b2c3d4e5f6"), (oicp.LegacyHashData, "Value"): picked("0123456789abcdef0123"),
     (oicp.ProductAvailabilityTimes, "on"): st.sampled_from(oicp.DayOfWeek),
@@ -292,6 +298,157 @@ def _place(draw: st.DrawFn, full: bool) -> c.Place:
                         publish=draw(often([True, None], [False])))  # fmt: skip
 
 
+KINDS_OF_TOKENS = often([token.TokenKind.RFID] * 4 + [token.TokenKind.REMOTE, token.TokenKind.PLUG_AND_CHARGE, token.TokenKind.APP_USER],
+                        [token.TokenKind.OTHER, token.TokenKind.QR_CODE])  # fmt: skip
+
+
+@st.composite
+def _token(draw: st.DrawFn, cls: Any, full: bool) -> Any:
+    """A card that is told as it is, mostly; hashed ones, invalid ones and such as nobody may keep are rare."""
+    made = draw(_fields(cls, full))
+    made = attrs.evolve(made, uid=made.uid or draw(_VALUES[ids.TokenUid]), kind=draw(KINDS_OF_TOKENS), hashed=draw(often([None], [token.UidHash.SHA_256])),
+                        contract_id=made.contract_id or ids.ContractId("DE-8AA-CA2B3C4D5-L"))  # fmt: skip
+    if cls is token.Token:
+        whitelist = draw(often([token.Whitelist.ALWAYS, token.Whitelist.ALLOWED, None], [token.Whitelist.NEVER]))
+        made = attrs.evolve(made, valid=draw(often([True, None], [False])), whitelist=whitelist)
+    return made
+
+
+@st.composite
+def _restrictions(draw: st.DrawFn, full: bool) -> tariff.Restrictions:
+    """Hours and days, mostly; the rest, of which each protocol can say a part only, is rare."""
+    begin, end = draw(picked(("08:00", "20:00"), ("22:00", "06:00"), (None, None)))
+    made = tariff.Restrictions(start_time=begin, end_time=end, days=draw(picked((), (6, 7), (1, 2, 3, 4, 5))))
+    for change in draw(st.lists(picked(
+        {"min_duration": 600}, {"max_kwh": Decimal(20)}, {"max_power": Decimal(22)}, {"start_date": date(2024, 3, 1)},
+        {"end": NOON + timedelta(days=90)}, {"min_current": Decimal(6)}, {"reservation": tariff.ReservationKind.RESERVATION},
+        {"windows": (c.RegularHours(1, "08:00", "12:00"), c.RegularHours(1, "13:00", "18:00"), c.RegularHours(2, "08:00", "24:00")),
+         "start_time": None, "end_time": None, "days": ()},
+    ), max_size=1)):  # fmt: skip
+        made = attrs.evolve(made, **change)
+    return tariff.Restrictions(days=(6, 7)) if made == tariff.Restrictions() else made
+
+
+@st.composite
+def _element(draw: st.DrawFn, full: bool) -> tariff.TariffElement:
+    """Prices of different things, under restrictions or always."""
+    kinds = draw(st.lists(often([tariff.Dimension.ENERGY, tariff.Dimension.FLAT, tariff.Dimension.PARKING_TIME, tariff.Dimension.TIME],
+                                [tariff.Dimension.POWER]), min_size=1, max_size=2, unique=True))  # fmt: skip
+    prices = tuple(attrs.evolve(draw(_fields(tariff.PriceComponent, full)), dimension=kind) for kind in kinds)
+    return tariff.TariffElement(prices, draw(st.one_of(st.none(), st.none(), _restrictions(full))))
+
+
+@st.composite
+def _tariff(draw: st.DrawFn, full: bool) -> tariff.Tariff:
+    """Net prices without limits, mostly."""
+    made = draw(_fields(tariff.Tariff, full))
+    least = draw(often([None], [tariff.PriceLimit(Decimal(1)), tariff.PriceLimit(Decimal("0.5"), Decimal("0.6"))]))
+    return attrs.evolve(made, elements=draw(st.lists(_element(full), min_size=1, max_size=2).map(tuple)), max_price=None, min_price=least,
+                        tax_included=draw(often([tariff.TaxIncluded.NO, None], [tariff.TaxIncluded.YES])))  # fmt: skip
+
+
+@st.composite
+def _price(draw: st.DrawFn, full: bool) -> common.Price:
+    """A net amount, with the gross one or without."""
+    net = draw(MONEY)
+    return common.Price(net, net + 1 if full or draw(st.booleans()) else None, draw(often([()], [(common.TaxAmount("VAT", Decimal(1)),)])))
+
+
+@st.composite
+def _session(draw: st.DrawFn, full: bool) -> session.Session:
+    """One that has begun: its times in order."""
+    made = draw(_fields(session.Session, full))
+    return attrs.evolve(made, start=NOON, charging_start=made.charging_start and NOON + timedelta(minutes=1),
+                        charging_end=made.charging_end and NOON + timedelta(hours=1), end=made.end and NOON + timedelta(hours=2),
+                        token=made.token or draw(objects(token.SessionToken, full=full)), kwh=draw(KWH),
+                        hub_session_id=made.hub_session_id or draw(GUIDS), evse_id=made.evse_id or draw(_VALUES[ids.EvseId]),
+                        status=made.status or session.SessionStatus.ACTIVE, party=made.party or ids.PartyId("DE", "ABC"))  # fmt: skip
+
+
+@st.composite
+def _cdr_place(draw: st.DrawFn, full: bool) -> cdr.CdrPlace:
+    """An EVSE and a connector that carries what it is said to."""
+    made = draw(_fields(cdr.CdrPlace, full))
+    plug, format_, kind = draw(CONNECTORS)
+    current = None if kind is None else c.CurrentKind.DC if kind is c.PowerType.DC else c.CurrentKind.AC
+    return attrs.evolve(made, evse_id=made.evse_id or draw(_VALUES[ids.EvseId]), plug=plug, format=format_, power_type=kind,
+                        current=draw(picked(current, None)))  # fmt: skip
+
+
+@st.composite
+def _line(draw: st.DrawFn, full: bool) -> cdr.CdrLine:
+    """A line that comes out even."""
+    item = draw(often([cdr.BillingItem.ENERGY, cdr.BillingItem.PARKING_TIME, cdr.BillingItem.SERVICE_FEE, cdr.BillingItem.USAGE_TIME],
+                      [cdr.BillingItem.VOLUME, cdr.BillingItem.RESERVATION]))  # fmt: skip
+    volume, price = draw(KWH), draw(MONEY)
+    return cdr.CdrLine(NOON, NOON + timedelta(hours=2), item, volume, price, volume * price if full or draw(st.booleans()) else None,
+                       draw(often([None, Decimal(19)], [Decimal("7.7")])))  # fmt: skip
+
+
+@st.composite
+def _cdr(draw: st.DrawFn, full: bool) -> cdr.Cdr:
+    """A finished session with its times in order; corrections are rare."""
+    made = draw(_fields(cdr.Cdr, full))
+    credit = draw(often([None, False], [True]))
+    return attrs.evolve(made, id=made.id or ids.CdrId("CDR1"), start=NOON, end=NOON + timedelta(hours=2), credit=credit,
+                        charging_start=made.charging_start and NOON + timedelta(minutes=1),
+                        charging_end=made.charging_end and NOON + timedelta(hours=1), place=draw(_cdr_place(full)),
+                        token=draw(_token(token.SessionToken, full)), total_energy=draw(KWH), currency=made.currency or "EUR",
+                        hub_session_id=made.hub_session_id or draw(GUIDS), total_cost=made.total_cost or draw(_price(full)))  # fmt: skip
+
+
+NOTIFIED = {
+    oicp.ChargingNotificationType.START: ("ChargingStart", "SessionStart", "MeterValueStart", "PartnerProductID"),
+    oicp.ChargingNotificationType.PROGRESS: (
+        "ChargingStart", "EventOccurred", "ChargingDuration", "SessionStart", "ConsumedEnergyProgress", "MeterValueStart",
+        "MeterValueInBetween", "PartnerProductID"),
+    oicp.ChargingNotificationType.END: (
+        "ChargingStart", "ChargingEnd", "SessionStart", "SessionEnd", "ConsumedEnergy", "MeterValueStart", "MeterValueEnd",
+        "MeterValueInBetween", "PartnerProductID", "PenaltyTimeStart"),
+    oicp.ChargingNotificationType.ERROR: ("ErrorType", "ErrorAdditionalInfo"),
+}  # fmt: skip
+"""Which fields each of the four notifications has besides those that all have (OICP 2.3, eRoamingChargingNotifications)."""
+
+_ALL_NOTIFIED = ("Type", "SessionID", "CPOPartnerSessionID", "EMPPartnerSessionID", "Identification", "EvseID", "OperatorID")
+_MUST_NOTIFY = {"ChargingStart", "EventOccurred", "ChargingEnd", "ErrorType"}
+
+
+@st.composite
+def _oicp_notification(draw: st.DrawFn, full: bool) -> oicp.ChargingNotification:
+    """One of four notifications, with its own fields only."""
+    whole: Any = draw(_fields(oicp.ChargingNotification, True))
+    own = NOTIFIED[whole.Type]
+    keep = {*_ALL_NOTIFIED[:2], "EvseID", "OperatorID", *(_MUST_NOTIFY & set(own))}
+    keep |= {name for name in (*own, *_ALL_NOTIFIED) if full or draw(st.booleans())}
+    return oicp.ChargingNotification(**{name: getattr(whole, name) for name in shape(oicp.ChargingNotification) if name in keep})
+
+
+@st.composite
+def _oicp_product(draw: st.DrawFn, full: bool) -> oicp.PricingProductDataRecord:
+    """Valid always, or at the times told; each fee once, in a unit that it can have."""
+    made: Any = draw(_fields(oicp.PricingProductDataRecord, full))
+    times: dict[Any, Any] = {}
+    if not made.IsValid24hours:
+        day = draw(picked(oicp.DayOfWeek.MONDAY, oicp.DayOfWeek.SUNDAY, oicp.DayOfWeek.EVERYDAY, oicp.DayOfWeek.WORKDAYS))
+        begin, end = draw(picked(("06:00", "20:00"), ("00:00", "12:00")))
+        times[day] = oicp.ProductAvailabilityTimes(Period=oicp.Period(begin=begin, end=end), on=day)
+    made.ProductAvailabilityTimes = tuple(times.values())
+    fees: dict[Any, Any] = {}
+    for kind in draw(st.lists(st.sampled_from(oicp.AdditionalReference), max_size=3, unique=True)):
+        fees[kind] = oicp.AdditionalReferences(AdditionalReference=kind, AdditionalReferenceUnit=oicp.ReferenceUnit.HOUR,
+                                               PricePerAdditionalReferenceUnit=draw(MONEY))  # fmt: skip
+    made.AdditionalReferences = tuple(fees.values()) or None
+    return made  # type: ignore[no-any-return]
+
+
+@st.composite
+def _oicp_signed(draw: st.DrawFn, full: bool) -> oicp.SignedMeteringValue:
+    """A value, with the moment it is of or without."""
+    made: Any = draw(_fields(oicp.SignedMeteringValue, full))
+    made.SignedMeteringValue = made.SignedMeteringValue or "AP;0;3;ALCV3ABB"
+    return made  # type: ignore[no-any-return]
+
+
 @st.composite
 def _oicp_record(draw: st.DrawFn, full: bool) -> oicp.EvseDataRecord:
     """Open around the clock, or at the times told; services or the word that there are none."""
@@ -384,6 +541,10 @@ WHOLE: dict[type, Callable[[bool], Strategy]] = {
                                            picked(("08:00", "20:00"), ("00:00", "24:00"))),
     oicp.EvseDataRecord: _oicp_record, oicp.GeoCoordinates: _oicp_point, oicp.Identification: _oicp_identification,
     oicp.EnvironmentalImpact: _oicp_impact, oicp.EnergySource: _oicp_source,
+    token.Token: lambda full: _token(token.Token, full), token.SessionToken: lambda full: _token(token.SessionToken, full),
+    tariff.Restrictions: _restrictions, tariff.TariffElement: _element, tariff.Tariff: _tariff, common.Price: _price,
+    session.Session: _session, cdr.Cdr: _cdr, cdr.CdrPlace: _cdr_place, cdr.CdrLine: _line,
+    oicp.ChargingNotification: _oicp_notification, oicp.PricingProductDataRecord: _oicp_product, oicp.SignedMeteringValue: _oicp_signed,
     ocpi.Hours: _ocpi_hours, ocpi.RegularHours: _ocpi_regular, ochp.Hours: _ochp_hours, ochp.EvseStatus: _ochp_status,
 }  # fmt: skip
 """Strategies of classes whose fields depend on each other."""
@@ -423,10 +584,7 @@ def _missing() -> Any:
 def _fields(draw: st.DrawFn, cls: Any, full: bool, wild: bool = False) -> Any:
     plan = _plan(cls, full, wild)
     chosen = -1 if full else draw(_choices(len(plan)))
-    given = {
-        name: draw(values) if must or chosen >> i & 1 else default
-        for i, (name, values, must, default) in enumerate(plan)
-    }
+    given = {name: draw(values) if must or chosen >> i & 1 else default for i, (name, values, must, default) in enumerate(plan)}
     made = cls(**given)
     if empty(made) and not wild:  # an object that says nothing is no valid part of another
         return draw(_fields(cls, True))

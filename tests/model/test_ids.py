@@ -373,17 +373,13 @@ evse_ids = place_ids("E", 31) | din_evse_ids
 def contract_ids(length: int, separators: str, checks: str) -> st.SearchStrategy[str]:
     separator = st.sampled_from(["", *separators])
     check = st.just("") | st.tuples(separator, text_of(checks, 1)).map("".join)
-    return st.tuples(
-        text_of(LETTERS, 2), separator, text_of(ALNUM, 3), separator, text_of(ALNUM, length), check
-    ).map("".join)
+    return st.tuples(text_of(LETTERS, 2), separator, text_of(ALNUM, 3), separator, text_of(ALNUM, length), check).map("".join)
 
 
 iso_contract_ids = contract_ids(9, "-", ALNUM)
 din_contract_ids = contract_ids(6, "*-", DIGITS[:10] + "Xx")
 uids = st.tuples(st.sampled_from([4, 7, 10]), st.sampled_from(["", ":", "-", " "]), st.randoms()).map(
-    lambda drawn: drawn[1].join(
-        drawn[2].choice(("{:02x}", "{:02X}")).format(drawn[2].randrange(256)) for _ in range(drawn[0])
-    )
+    lambda drawn: drawn[1].join(drawn[2].choice(("{:02x}", "{:02X}")).format(drawn[2].randrange(256)) for _ in range(drawn[0]))
 )
 
 
@@ -407,9 +403,7 @@ def test_evse_forms_have_one_key(text: str) -> None:
 def test_pool_and_parking_forms_have_one_key(text: str) -> None:
     for kind in (PoolId, ParkingSpotId):
         place = kind.parse(text)
-        assert {kind.parse(form).key for form in (place.separated(), place.compact(), text.lower())} == {
-            place.key
-        }
+        assert {kind.parse(form).key for form in (place.separated(), place.compact(), text.lower())} == {place.key}
 
 
 @given(iso_contract_ids | din_contract_ids)
@@ -423,9 +417,7 @@ def test_contract_forms_have_one_key(text: str) -> None:
         assert ProviderId.parse(again.provider_id).party == contract.party
     assert contract.hyphenated().check_digit == contract.compact().check_digit == contract.check_digit
     assert contract.with_check_digit().check_ok is True
-    assert contract.check_ok is (
-        contract.check_digit and contract.check_digit == contract.computed_check_digit
-    )
+    assert contract.check_ok is (contract.check_digit and contract.check_digit == contract.computed_check_digit)
 
 
 @given(iso_contract_ids | din_contract_ids)

@@ -41,9 +41,7 @@ def test_languages() -> None:
     assert [LANGUAGE2[code] for code in ("deu", "ger", "fre", "dut", "rum")] == ["de", "de", "fr", "nl", "ro"]
 
 
-@pytest.mark.parametrize(
-    "name", ["Europe/Berlin", "America/Argentina/Buenos_Aires", "UTC", "CET", "Europe/Kiev"]
-)
+@pytest.mark.parametrize("name", ["Europe/Berlin", "America/Argentina/Buenos_Aires", "UTC", "CET", "Europe/Kiev"])
 def test_zones(name: str) -> None:
     assert is_zone(name)
     assert ZoneInfo(name).key == name

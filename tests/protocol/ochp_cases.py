@@ -55,7 +55,7 @@ NS = "http://ochp.eu/1.4"
 SCHEMA = etree.XMLSchema(etree.parse(str(wsdl.path("ochp-1.4.xsd"))))
 
 ADDRESS = Address(street="Uferstraße", house_number="12", city="Köln", postal_code="50667", country="DEU")
-PASSWORD = "cpo <secret> & more"
+PASSWORD = "cpo <secret> & more"  # noqa: S105  (of the simulator)
 UID = "04A2B3C4D5E680"
 CONTRACT = "DE-EMP-C12345678-5"
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
+import shutil
+import ssl
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestClient, TestServer, unused_port
 from click.testing import CliRunner
 
-from bridge.roaming.ports import Kind, Op
+from bridge.errors import ConfigError
+from bridge.oicp.adapter import OicpPartner
+from bridge.oicp.config import OicpConfig, client_tls
+from bridge.roaming.ports import Delivered, Kind, Op, Retry
 from bridge.simulate import hubject
 from bridge.simulate import hubject_fields as f
 from bridge.simulate.hubject_hub import HubSettings
-from tests.protocol.oicp_world import CARD, NOW, OPERATOR, SHARED, World, cdr, jobs, location, present, world
+from tests.protocol.oicp_world import CARD, NOW, OPERATOR, SETTINGS, SHARED, World, cdr, jobs, location, present, status, world
 
 DATA = "/evsepush/v23/operators/DE*ABC/data-records"
 STATUS = "/evsepush/v21/operators/DE*ABC/status-records"
@@ -333,3 +341,69 @@ def test_the_command_explains_itself_and_checks_its_drivers() -> None:
     wrong = runner.invoke(hubject.command, ["--driver", "DE-DCB"])
     assert wrong.exit_code == 2
     assert "PROVIDER=UID" in wrong.output
+
+
+async def test_it_serves_by_itself() -> None:
+    port, ready = unused_port(), asyncio.Event()
+    task = asyncio.create_task(hubject.serve("127.0.0.1", port, ready=ready))
+    await asyncio.wait_for(ready.wait(), 5)
+    async with ClientSession() as client, client.get(f"http://127.0.0.1:{port}/_sim/report") as answer:
+        assert (await answer.json())["rejections"] == []
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+# --- how the bridge's client is configured ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("change", "key"), [
+    ({"url": "ftp://x"}, "url"), ({"url": "http://hub.example/api/oicp"}, "url"), ({"operator_id": "ABC"}, "operator_id"),
+    ({"operator_name": ""}, "operator_name"), ({"batch": 0}, "batch"),
+])  # fmt: skip
+def test_configuration_is_checked(change: dict[str, Any], key: str) -> None:
+    good: dict[str, Any] = {"name": "h", "url": "https://h/api/oicp", "operator_id": "+49*536", "operator_name": "ABC"}
+    assert OicpConfig(**good)
+    with pytest.raises(ConfigError) as why:
+        OicpConfig(**{**good, **change})
+    assert why.value.key == key
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """Three self-signed certificates for this machine, with their keys."""
+    if shutil.which("openssl") is None:
+        pytest.skip("certificates are made with openssl, which is not here")
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    for name in ("hub", "bridge", "stranger"):
+        files = ["-keyout", str(tmp_path / f"{name}.key"), "-out", str(tmp_path / f"{name}.pem")]
+        subprocess.run(["openssl", "req", *kind, *files, *subject], check=True, capture_output=True)
+    return tmp_path
+
+
+async def test_mutual_tls(certificates: Path) -> None:
+    """Hubject asks for the operator's client certificate, and the bridge for a server that its CA vouches for."""
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(certificates / "bridge.pem"))
+    server_tls.load_cert_chain(certificates / "hub.pem", certificates / "hub.key")
+    server_tls.verify_mode = ssl.CERT_REQUIRED
+    server = TestServer(hubject.application(), scheme="https")
+    await server.start_server(ssl=server_tls)
+    try:
+        for name, ca, taken in (("bridge", "hub", True), ("stranger", "hub", False), ("bridge", "stranger", False)):
+            tls = client_tls(*(str(certificates / f"{name}.{end}") for end in ("pem", "key")), ca=str(certificates / f"{ca}.pem"))
+            partner = OicpPartner(OicpConfig("h", str(server.make_url("/api/oicp")), OPERATOR, "ABC", settings=SETTINGS, tls=tls))
+            (outcome,) = await partner.deliver(Kind.STATUS, jobs(partner, Kind.STATUS, Op.INSERT, status()))
+            assert isinstance(outcome, Delivered if taken else Retry), (name, ca, outcome)
+            await partner.close()
+    finally:
+        await server.close()
+
+
+def test_certificates_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for certificate, ca, key in ((tmp_path / "none.pem", None, "tls.certificate"), (tmp_path / "empty.pem", None, "tls.certificate"),
+                                 (tmp_path / "empty.pem", tmp_path / "none.pem", "tls.ca")):  # fmt: skip
+        with pytest.raises(ConfigError) as why:
+            client_tls(str(certificate), str(certificate), ca=str(ca) if ca else None)
+        assert why.value.key == key

@@ -630,6 +630,48 @@ async def test_an_answer_that_is_no_object_is_a_failure(world: World) -> None:
         await task
 
 
+# --- an independent peer --------------------------------------------------------------------------------------------------
+
+
+class Adapter:
+    """What the ``ocpp`` package wants of a connection."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def recv(self) -> str:
+        return await self.socket.receive_str()
+
+    async def send(self, text: str) -> None:
+        await self.socket.send_str(text)
+
+
+async def test_the_ocpp_package_as_a_charger(world: World) -> None:
+    from ocpp.routing import on
+    from ocpp.v16 import ChargePoint, call, call_result
+
+    class Charger(ChargePoint):  # type: ignore[misc]
+        @on("RemoteStartTransaction")  # type: ignore[untyped-decorator]
+        async def remote(self, id_tag: str, connector_id: int | None = None) -> Any:
+            return call_result.RemoteStartTransaction("Accepted" if (id_tag, connector_id) == ("ABC", 1) else "Rejected")
+
+    raw = await world.dial()
+    charger = Charger("CP1", Adapter(raw.socket), response_timeout=5)
+    reading = asyncio.create_task(charger.start())
+    try:
+        assert (await charger.call(call.BootNotification("model", "vendor"), suppress=False)).status == "Accepted"
+        assert (await charger.call(call.Authorize("ABC"), suppress=False)).id_tag_info == {"status": "Accepted"}
+        assert await world.central.start(CP1, "ABC") is CommandResult.ACCEPTED
+        assert await world.central.unlock(CP1) is CommandResult.NOT_SUPPORTED
+        started = await charger.call(call.StartTransaction(1, "ABC", 100, T), suppress=False)
+        assert started.transaction_id == 1
+        await charger.call(call.StopTransaction(200, T, 1, reason="EVDisconnected"), suppress=False)
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert world.core.of("stopped")[0][1:6] == ("CP1", 1, 200, AT, "EVDisconnected")
+
+
 # --- meter values ---------------------------------------------------------------------------------------------------------
 
 

@@ -57,8 +57,12 @@ def partner(name: str = "hubject", operator: str = OPERATOR, auth: InboundAuth |
 async def bridge(core: Core, *partners: OicpPartner) -> AsyncIterator[TestServer]:
     app = web.Application()
     app.add_routes(server.routes(core, {p.name: p for p in partners or (partner(),)}))  # type: ignore[arg-type]
-    async with TestServer(app) as there:
+    there = TestServer(app)
+    await there.start_server()
+    try:
         yield there
+    finally:
+        await there.close()
 
 
 def remote(**more: Any) -> dict[str, Any]:

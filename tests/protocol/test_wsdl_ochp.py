@@ -294,11 +294,7 @@ def differences(ours: Schema, theirs: Schema) -> list[str]:
 def line_diff(theirs: list[str], ours: list[str]) -> list[str]:
     if theirs == ours:
         return []
-    return [
-        line
-        for line in difflib.unified_diff(theirs, ours, lineterm="", n=0)
-        if line[:2] not in {"--", "++", "@@"}
-    ]
+    return [line for line in difflib.unified_diff(theirs, ours, lineterm="", n=0) if line[:2] not in {"--", "++", "@@"}]
 
 
 # ---- Normal form of the operations ----------------------------------------------------------------
@@ -500,8 +496,7 @@ def unset(name: str) -> Callable[[Node], None]:
         pytest.param(
             "//xs:complexType[@name='HoursType']//xs:element[@name='regularHours']",
             assign(maxOccurs="14"),
-            "+GetChargePointListResponse/chargePointInfoArray/openingTimes/choice/"
-            f"{{{NS}}}regularHours 1..14",
+            f"+GetChargePointListResponse/chargePointInfoArray/openingTimes/choice/{{{NS}}}regularHours 1..14",
             id="cardinality changed",
         ),
         pytest.param(
@@ -548,9 +543,7 @@ def unset(name: str) -> Callable[[Node], None]:
         ),
     ],
 )
-def test_a_change_of_our_schema_is_reported(
-    official: list[Node], path: str, change: Callable[[Node], None], expected: str
-) -> None:
+def test_a_change_of_our_schema_is_reported(official: list[Node], path: str, change: Callable[[Node], None], expected: str) -> None:
     ours = our_documents()
     change(find(ours, path))
     assert expected in differences(Schema(ours), Schema(official))
@@ -592,9 +585,7 @@ def test_a_change_of_our_schema_is_reported(
         ),
     ],
 )
-def test_a_change_of_our_operations_is_reported(
-    official: list[Node], path: str, change: Callable[[Node], None], expected: str
-) -> None:
+def test_a_change_of_our_operations_is_reported(official: list[Node], path: str, change: Callable[[Node], None], expected: str) -> None:
     ours = our_documents()
     if "SetChargepointList" in path:  # stands in the port type and in the binding
         for kind in ("portType", "binding"):
@@ -652,9 +643,7 @@ def test_no_part_of_our_schema_escapes_the_comparison() -> None:
             mutated = copy.deepcopy(root)
             change(list(mutated.iter())[index])
             schema = Schema([mutated])
-            if schema.elements.keys() == forms.keys() and all(
-                schema.element_form(name) == form for name, form in forms.items()
-            ):
+            if schema.elements.keys() == forms.keys() and all(schema.element_form(name) == form for name, form in forms.items()):
                 unnoticed.append(f"{what}: {local(str(node.tag))} {node.get('name') or node.get('value')}")
     assert unnoticed == []
     assert count > 1000

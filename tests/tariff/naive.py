@@ -86,7 +86,7 @@ def matches(r: Restrictions | None, m: Moment) -> bool:
         return False  # every reservation of a script is used
     day = m.local.date()
     wanted = [
-        r.start_time is None and r.end_time is None or in_window(r, m.local),
+        (r.start_time is None and r.end_time is None) or in_window(r, m.local),
         r.start_date is None or day >= r.start_date,
         r.end_date is None or day < r.end_date,
         not r.days or m.local.weekday() + 1 in r.days,
@@ -216,9 +216,7 @@ class Simulation:
             for place in range(segment.ticks):
                 now = active(self.tariff, self.moment(tick, wh, segment, place))
                 self.fee = self.fee or now.get(Dimension.FLAT)
-                meter, dimension = (
-                    (self.time, Dimension.TIME) if segment.charging else (self.parking, Dimension.PARKING_TIME)
-                )
+                meter, dimension = (self.time, Dimension.TIME) if segment.charging else (self.parking, Dimension.PARKING_TIME)
                 meter.add(now.get(dimension), Fraction(self.script.tick))
                 self.flow(tick, wh, segment, place, now.get(Dimension.ENERGY))
                 tick, wh = tick + 1, wh + segment.wh

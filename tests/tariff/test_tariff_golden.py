@@ -82,9 +82,7 @@ def computed(case: dict[str, Any], version: str) -> tuple[Priced, Priced]:
 def test_golden(case: dict[str, Any]) -> None:
     wrong = not case["spec_arithmetic_ok"]
     assert wrong == (case["id"] in WRONG)
-    before, after = (
-        case["recomputed"] if wrong else (case["expected_before_taxes"], case["expected_after_taxes"])
-    )
+    before, after = case["recomputed"] if wrong else (case["expected_before_taxes"], case["expected_after_taxes"])
     for priced in computed(case, "2.3.0"):
         assert priced.totals.total is not None
         excl, incl = priced.totals.total.excl, priced.totals.total.incl

@@ -12,7 +12,7 @@ import pytest
 from bridge.model.location import RegularHours
 from bridge.model.tariff import ReservationKind
 from bridge.tariff import PricingError, Sample, price_session
-from tests.tariff.build import BERLIN, HOUR, MINUTE, MONDAY, cdr, element, excl, local, period, priced, tariff
+from tests.tariff.build import BERLIN, HOUR, MINUTE, MONDAY, cdr, d, element, excl, local, period, priced, tariff
 
 
 def unit_price(at: str, zone: ZoneInfo = BERLIN, fold: int = 0, **restrictions: Any) -> Decimal | None:
@@ -36,7 +36,7 @@ def unit_price(at: str, zone: ZoneInfo = BERLIN, fold: int = 0, **restrictions: 
         ({"start_time": "00:00", "end_time": "24:00"}, ["00:00", "23:59:59"], []),
     ],
 )
-def test_time_of_day(window: dict[str, str], inside: list[str], outside: list[str]) -> None:
+def test_time_of_day(window: dict[str, Any], inside: list[str], outside: list[str]) -> None:
     for clock in inside:
         assert unit_price(f"2026-03-02 {clock}", **window) == 1, clock
     for clock in outside:
@@ -51,7 +51,7 @@ def test_no_time_of_day(bad: str) -> None:
 
 
 def test_local_time_not_utc() -> None:
-    own = {"start_time": "00:00", "end_time": "01:00"}
+    own: dict[str, Any] = {"start_time": "00:00", "end_time": "01:00"}
     assert unit_price("2026-07-01 00:30", **own) == 1  # 22:30 the day before in UTC
     assert unit_price("2026-07-01 00:30", ZoneInfo("Asia/Kolkata"), **own) == 1
     assert unit_price("2026-07-01 02:30", **own) == 0
@@ -67,20 +67,20 @@ def test_days() -> None:
 
 def test_weekday_of_a_window_over_midnight() -> None:
     """At the instant: a Monday night's window does not reach into Tuesday, but early Monday is in it."""
-    night = {"start_time": "22:00", "end_time": "06:00", "days": (1,)}
+    night: dict[str, Any] = {"start_time": "22:00", "end_time": "06:00", "days": (1,)}
     assert unit_price("2026-03-02 23:00", **night) == 1
     assert unit_price("2026-03-03 01:00", **night) == 0
     assert unit_price("2026-03-02 01:00", **night) == 1
 
 
 def test_dates() -> None:
-    own = {"start_date": date(2026, 3, 2), "end_date": date(2026, 3, 4)}
+    own: dict[str, Any] = {"start_date": date(2026, 3, 2), "end_date": date(2026, 3, 4)}
     expected = {"2026-03-01 23:59": 0, "2026-03-02 00:00": 1, "2026-03-03 23:59": 1, "2026-03-04 00:00": 0}
     assert {at: unit_price(at, **own) for at in expected} == expected
 
 
 def test_instants() -> None:
-    own = {"start": local("2026-03-02 10:00"), "end": local("2026-03-02 12:00")}
+    own: dict[str, Any] = {"start": local("2026-03-02 10:00"), "end": local("2026-03-02 12:00")}
     expected = {"2026-03-02 09:59:59": 0, "2026-03-02 10:00": 1, "2026-03-02 11:59": 1, "2026-03-02 12:00": 0}
     assert {at: unit_price(at, **own) for at in expected} == expected
 
@@ -136,7 +136,7 @@ def test_duration(low: int | None, high: int | None, cost: str) -> None:
 
 
 def test_all_have_to_hold() -> None:
-    own = {"start_time": "09:00", "end_time": "18:00", "days": (1,), "max_kwh": 10, "start_date": date(2026, 3, 1)}
+    own: dict[str, Any] = {"start_time": "09:00", "end_time": "18:00", "days": (1,), "max_kwh": 10, "start_date": date(2026, 3, 1)}
     assert unit_price("2026-03-02 12:00", **own) == 1
     assert unit_price("2026-03-03 12:00", **own) == 0
     assert unit_price("2026-03-02 08:00", **own) == 0
@@ -153,7 +153,7 @@ def test_dimensions_are_looked_up_apart() -> None:
     at = local("2026-03-02 01:00")
     record = cdr(period(at, ENERGY=1, TIME=1), period(at + HOUR, PARKING_TIME=1))
     totals = priced(record, own).totals
-    assert (excl(totals.energy), excl(totals.time), excl(totals.parking)) == (1, 10, 5)
+    assert (excl(totals.energy), excl(totals.time), excl(totals.parking)) == (d(1), d(10), d(5))
     assert totals.fixed is None
     assert totals.reservation is None
 
@@ -244,7 +244,7 @@ def test_clock_change_at_midnight() -> None:
 
 
 def test_each_fold_by_its_own_instant() -> None:
-    window = {"start_time": "02:00", "end_time": "03:00"}
+    window: dict[str, Any] = {"start_time": "02:00", "end_time": "03:00"}
     assert unit_price("2026-10-25 02:30", fold=0, **window) == 1
     assert unit_price("2026-10-25 02:30", fold=1, **window) == 1
     assert unit_price("2026-10-25 03:00", **window) == 0

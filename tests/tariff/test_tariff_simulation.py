@@ -32,8 +32,8 @@ def same(amount: Decimal | None, exact: Fraction | None) -> bool:
 def differences(totals: Totals, outcome: Outcome) -> list[str]:
     wrong = []
     pairs: list[tuple[str, Price | None, Money | None]] = [("total", totals.total, outcome.total)]
-    for name in ("energy", "time", "parking", "fixed", "reservation"):
-        pairs.append((name, getattr(totals, name), outcome.parts.get(name)))
+    names = ("energy", "time", "parking", "fixed", "reservation")
+    pairs += [(name, getattr(totals, name), outcome.parts.get(name)) for name in names]
     for name, amount, exact in pairs:
         if exact is None:
             # A component was active for a volume of nothing; the simulation has no such thing.
