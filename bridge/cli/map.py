@@ -88,7 +88,7 @@ def map_(kind: str, from_: str, to: str, partner: Path | None, losses: Path | No
 
 def _open(name: str, stack: contextlib.ExitStack) -> IO[bytes]:
     if name == "-":
-        return click.get_binary_stream("stdin")
+        return sys.stdin.buffer
     try:
         return stack.enter_context(Path(name).open("rb"))
     except OSError as why:
@@ -97,7 +97,7 @@ def _open(name: str, stack: contextlib.ExitStack) -> IO[bytes]:
 
 
 def _write(records: Iterator[Any], codec: Any, message: bool, settings: Settings) -> None:
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     first = next(records, None)
     if first is None:
         return

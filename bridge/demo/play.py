@@ -259,7 +259,7 @@ async def counted(on: Stage) -> tuple[dict[str, list[str]], list[str]]:
     hubject, house = await on.report("hubject"), await on.report("clearinghouse")
     emsps = [await on.report(n) for n in ("emsp1", "emsp2")]
     held = {"hubject": [c["CPOPartnerSessionID"] for c in hubject["cdrs"]], "clearinghouse": [c["id"] for c in house["cdrs"]],
-            "emsp1": [c["id"] for c in emsps[0]["cdrs"]], "emsp2": [c["id"] for c in emsps[1]["cdrs"]]}  # fmt: skip
+            "emsp1": [c["cdr"]["id"] for c in emsps[0]["cdrs"]], "emsp2": [c["cdr"]["id"] for c in emsps[1]["cdrs"]]}  # fmt: skip
     rejections = [f"{name}: {one}" for name, seen in
                   (("hubject", hubject), ("clearinghouse", house), ("emsp1", emsps[0]), ("emsp2", emsps[1])) for one in seen["rejections"]]  # fmt: skip
     for name in scene.CHARGERS:

@@ -20,7 +20,7 @@ from bridge.mapping.context import Context
 from bridge.mapping.convert import SAME, At, Of, Table, Utc, WholeSeconds, as_utc
 from bridge.mapping.loss import DEFAULTED, DROPPED, REFUSED, TRUNCATED, Loss
 from bridge.mapping.rows import Row, Source, has_reads_as, refuses
-from bridge.mapping.shape import MISSING, FieldShape, shape, twin
+from bridge.mapping.shape import MISSING, FieldShape, is_shaped, shape, twin
 
 if TYPE_CHECKING:
     from bridge.mapping.engine import Mapping
@@ -229,6 +229,8 @@ class _Writer:
         field = field_at(self.src, path)
         lose = _lose(_plain(path), DROPPED, value, one.because)
         some = f"{value} is not None" if field.type in (bool, int, Decimal) and not field.many else value
+        if is_shaped(field.type) and field.default not in (MISSING, None, ()):
+            some = f"{value} != {self._const(field.default)}"
         if self.out and refuses(one):
             self.lines.append(f"if {self._const(one.refuse_when)} == {value}: raise Refused({_plain(path)!r}, {one.because!r}, {value})")
         if self.out and has_reads_as(one):

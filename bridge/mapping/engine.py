@@ -47,10 +47,14 @@ class Mapping:
         return Mapping(self.canon, self.wire, (*kept, *rows), name=name or self.name, shared=self.shared)
 
     def onto(self, wire: type, *rows: Row, name: str = "") -> Mapping:
-        """The same mapping for another version's class, each difference as a row."""
+        """The same mapping for another version's class, each difference as a row.
+
+        A wire field without a canonical one that the other version does not have needs no row.
+        """
         taken_canon = {p for r in rows for p in r.canon}
         taken_wire = {p for r in rows for p in r.wire}
         kept = [r for r in self.rows if not (taken_canon & set(r.canon) or taken_wire & set(r.wire))]
+        kept = [r for r in kept if r.canon or all(_exists(wire, p) for p in r.wire)]
         return Mapping(self.canon, wire, (*kept, *rows), name=name or wire.__name__, shared=self.shared)
 
     def bind(self, settings: Settings | None = None, format_: str = "") -> Bound:

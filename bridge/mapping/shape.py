@@ -91,10 +91,14 @@ def is_shaped(cls: Any) -> bool:
 @cache
 def twin(cls: type) -> Any:
     """A constructor of ``cls`` that takes all fields by position and skips what makes frozen classes slow to build."""
-    if not attrs.has(cls):
+    if not attrs.has(cls) or hasattr(cls, "__attrs_post_init__") or any(a.converter or a.validator for a in attrs.fields(cls)):
         return cls
     names = [a.name for a in attrs.fields(cls)]
-    loose = attrs.make_class("Twin" + cls.__name__, names, slots=True, eq=False, weakref_slot=False)
+    loose = attrs.make_class("Twin" + cls.__name__, names, slots=True, eq=False, weakref_slot=hasattr(cls, "__weakref__"))
+    try:
+        object.__new__(loose).__class__ = cls
+    except TypeError:  # another layout: a class with a dictionary, or one that inherits slots
+        return cls
     lines = [f"def build({', '.join(names)}):", "    made = new(loose)", *(f"    made.{name} = {name}" for name in names),
              "    made.__class__ = cls", "    return made"]  # fmt: skip
     scope: dict[str, Any] = {"loose": loose, "cls": cls, "new": object.__new__}

@@ -311,6 +311,8 @@ class Registration:
         if not theirs.url.startswith(("http://", "https://")):
             raise Misstep("url: an http(s) URL is expected", Code.INVALID)
         roles = self._roles(theirs)
+        if not roles:
+            raise Misstep("roles: at least one is needed", Code.INVALID)
         if len({(r.role, r.country_code, r.party_id) for r in roles}) != len(roles):
             raise Misstep("roles: the same role, country_code and party_id twice", Code.INVALID)
         if self._config.parties:

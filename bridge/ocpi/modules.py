@@ -195,6 +195,9 @@ async def _command(call: Call) -> Result:
     if kind is None:
         raise Fault(Code.CLIENT_ERROR, f"unknown command {named[:32]!r}", 404)
     body = call.version.read(_MESSAGES[kind], await call.body()).value
+    for name, value in msgspec.structs.asdict(body).items():
+        if value == "":
+            raise Fault(Code.INVALID, f"{name}: is empty")
     if not body.response_url.startswith(("http://", "https://")) or len(body.response_url) > 255:
         raise Fault(Code.INVALID, "response_url: an http(s) URL of at most 255 characters is expected")
     outcome = await call.core.command(call.partner.name, _COMMANDS[kind](call, body), body.response_url)

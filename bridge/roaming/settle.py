@@ -105,6 +105,11 @@ def as_session(row: SessionRow, situation: Situation, now: datetime) -> Session:
         observed=now if row.ended is None else None, meter_start=register_kwh(row.meter_start), last_updated=now)  # fmt: skip
 
 
+def whole(moment: datetime) -> datetime:
+    """A moment in whole seconds: what every protocol can carry in a CDR, so that none has to alter it."""
+    return moment.replace(microsecond=0)
+
+
 def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation, now: datetime) -> Cdr:
     """The CDR of an ended session, priced. Raises Unsettled where the figures contradict each other."""
     if row.ended is None or row.meter_stop is None:
@@ -112,7 +117,8 @@ def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation
     energy = register_kwh(row.meter_stop - row.meter_start)
     if energy < 0:
         raise Unsettled(f"session {row.id}: the meter went back by {-energy} kWh; a person has to look")
-    taken = readings(row, samples)
+    row = evolve(row, started=whole(row.started), ended=whole(row.ended))
+    taken = readings(row, [evolve(s, at=whole(s.at)) for s in samples])
     session = as_session(row, situation, now)
     connector = _connector(situation.evse)
     cdr = Cdr(

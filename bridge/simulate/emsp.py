@@ -207,7 +207,7 @@ def _acted(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
                 made["result"] = sent.result
         except Reject as why:
             return _json({"code": why.code, "because": why.because}, why.status if why.status >= 400 else 502)
-        except (KeyError, TypeError, ValueError) as why:
+        except (AttributeError, KeyError, TypeError, ValueError) as why:
             return _json({"because": f"{type(why).__name__}: {why}"}, 400)
         except TimeoutError:
             return _json({"because": "no result in time"}, 408)

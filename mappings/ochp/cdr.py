@@ -200,7 +200,7 @@ class Lines(Converter):
     def _audit(self, value: Any, wire: Any, cx: Context, at: At) -> None:
         read = self.back(wire, Context(cx.settings, cx.facts), At(("",), at.src)) if wire else (None,) * len(at.src)
         for path, before, after in zip(at.src, value[:-1], read, strict=True):
-            if (before or None) == (after or None) or path == "lines":
+            if (None if before == () else before) == after or path == "lines":
                 continue
             if before is None:
                 cx.lose(at.dst[0], DEFAULTED, str(after), f"read back as {path}")

@@ -118,7 +118,7 @@ class Tariffs(Converter):
                 cx.lose(path, NARROWED, _shown(before), "told with every element in OCHP")
 
     def _audit_elements(self, before: tuple[c.TariffElement, ...], after: tuple[c.TariffElement, ...], cx: Context) -> None:
-        if len(before) != len(after):
+        if [[p.dimension for p in e.components] for e in before] != [[p.dimension for p in e.components] for e in after]:
             cx.lose("elements", NARROWED, len(before), "elements with the same restriction are read back as one")
             return
         for i, (mine, theirs) in enumerate(zip(before, after, strict=True)):

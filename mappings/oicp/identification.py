@@ -53,6 +53,7 @@ class Identification(Converter):
         kind, uid, contract_id, rfid, visual, expires, pin, hashed = value
         src = dict(zip(PARTS, at.src, strict=True))
         said = {"kind"}
+        before = len(cx.losses)
         made: w.Identification | None = None
         if kind is c.TokenKind.RFID:
             made = self._card(uid, contract_id, rfid, visual, expires, cx, src, at, said)
@@ -63,10 +64,11 @@ class Identification(Converter):
                 made = self._by_contract(kind, evco, pin, hashed, cx, src, said)
         elif kind is not None:
             cx.lose(src["kind"], DROPPED, kind, "OICP has no such token")
-        if made is not None:
-            for name, one in zip(PARTS, value, strict=True):
-                if one is not None and name not in said:
-                    cx.lose(src[name], DROPPED, one, "no place in this identification")
+        because = "no place in this identification" if made is not None else "OICP has no identification without its main part"
+        told = {loss.path for loss in cx.losses[before:]} if made is None else {src[name] for name in said}
+        for name, one in zip(PARTS, value, strict=True):
+            if one is not None and src[name] not in told:
+                cx.lose(src[name], DROPPED, one, because)
         return made
 
     def _card(self, uid: Any, contract_id: Any, rfid: Any, visual: Any, expires: Any, cx: Context, src: dict[str, str], at: At,

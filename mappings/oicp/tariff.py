@@ -33,6 +33,8 @@ class Product(Converter):
         path = at.src[0]
         restrictions = self._shared(elements or (), path)
         base, fees = self._prices(elements or (), cx, path)
+        for i in range(1, len(elements)):
+            cx.lose(f"{path}[{i}]", NARROWED, "prices", "read back with the prices of the first element")
         if base is None:
             if "FIXED FEE" not in {f.AdditionalReference.value for f in fees}:
                 raise Refused(path, "OICP needs a price per kWh or hour, or a fixed fee")

@@ -98,7 +98,7 @@ def _field(was: Any, now: Any, before: Steps, after: Steps, part: FieldShape, lo
     one, other = told(was, part.name), told(now, part.name)
     at = (*before, part.wire), (*after, part.wire)
     if form is not None and form.said is not None:
-        if (None if empty(one) else form.said(one)) != (None if empty(other) else form.said(other)):
+        if (None if empty(one) else form.said(one, was)) != (None if empty(other) else form.said(other, now)):
             yield Difference(*at, one, other, whole=True)
     elif form is not None and not (empty(one) or empty(other)):
         yield from _lists(one, other, *at, lost, ordered=False)

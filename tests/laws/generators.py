@@ -431,7 +431,7 @@ def _oicp_product(draw: st.DrawFn, full: bool) -> oicp.PricingProductDataRecord:
     if not made.IsValid24hours:
         day = draw(picked(oicp.DayOfWeek.MONDAY, oicp.DayOfWeek.SUNDAY, oicp.DayOfWeek.EVERYDAY, oicp.DayOfWeek.WORKDAYS))
         begin, end = draw(picked(("06:00", "20:00"), ("00:00", "12:00")))
-        times[day] = oicp.ProductAvailabilityTimes(Period=oicp.Period(begin=begin, end=end), on=day)
+        times[day] = oicp.ProductAvailabilityTimes(Period=(oicp.Period(begin=begin, end=end),), on=day)
     made.ProductAvailabilityTimes = tuple(times.values())
     fees: dict[Any, Any] = {}
     for kind in draw(st.lists(st.sampled_from(oicp.AdditionalReference), max_size=3, unique=True)):
@@ -520,6 +520,15 @@ def _ochp_hours(draw: st.DrawFn, full: bool) -> ochp.Hours:
     return made  # type: ignore[no-any-return]
 
 
+@st.composite
+def _ochp_authorisation(draw: st.DrawFn, full: bool) -> ochp.RoamingAuthorisationInfo:
+    """A card or a car: remote tokens must not be uploaded (OCHP 1.4, RoamingAuthorisationInfo)."""
+    made: Any = draw(_fields(ochp.RoamingAuthorisationInfo, full))
+    if made.EmtId.tokenType is ochp.TokenType.REMOTE:
+        made.EmtId.tokenType = ochp.TokenType.ISO15118
+    return made  # type: ignore[no-any-return]
+
+
 LIVE = (
     (ochp.Major.AVAILABLE, ochp.Minor.AVAILABLE), (ochp.Major.AVAILABLE, ochp.Minor.RESERVED), (ochp.Major.NOT_AVAILABLE, ochp.Minor.CHARGING),
     (ochp.Major.NOT_AVAILABLE, ochp.Minor.BLOCKED), (ochp.Major.NOT_AVAILABLE, ochp.Minor.RESERVED),
@@ -546,8 +555,18 @@ WHOLE: dict[type, Callable[[bool], Strategy]] = {
     session.Session: _session, cdr.Cdr: _cdr, cdr.CdrPlace: _cdr_place, cdr.CdrLine: _line,
     oicp.ChargingNotification: _oicp_notification, oicp.PricingProductDataRecord: _oicp_product, oicp.SignedMeteringValue: _oicp_signed,
     ocpi.Hours: _ocpi_hours, ocpi.RegularHours: _ocpi_regular, ochp.Hours: _ochp_hours, ochp.EvseStatus: _ochp_status,
+    ochp.RoamingAuthorisationInfo: _ochp_authorisation,
 }  # fmt: skip
 """Strategies of classes whose fields depend on each other."""
+
+
+UNIQUE: dict[Any, Callable[[Any], Any]] = {
+    ochp.RegularHours: lambda hours: hours.weekday, ocpi.RegularHours: lambda hours: hours.weekday, oicp.OpeningTimes: lambda times: times.on,
+    session.Volume: lambda volume: volume.dimension, ocpi.CdrDimension: lambda volume: volume.type,
+    tariff.PriceComponent: lambda price: price.dimension, ocpi.PriceComponent: lambda price: price.type,
+    common.Impact: lambda impact: impact.kind, ocpi.EnvironmentalImpact: lambda impact: impact.category,
+}  # fmt: skip
+"""By what the items of a list have to differ in valid objects."""
 
 
 # --- by reflection --------------------------------------------------------------------------------------------------
@@ -606,7 +625,9 @@ def _values(cls: Any, one: FieldShape, full: bool, wild: bool) -> Strategy:
         return item
     enum = isinstance(one.type, type) and issubclass(one.type, Enum)
     least = 1 if full or (one.required and not wild) else 0 if wild else 1
-    many = st.lists(item, min_size=least, max_size=3 if enum or wild else 2, unique=enum or issubclass(_type(one), str | int))
+    alone: Any = None if wild else UNIQUE.get(one.type)
+    alone = alone or ((lambda value: value) if enum or issubclass(_type(one), str | int) else None)
+    many = st.lists(item, min_size=least, max_size=3 if enum or wild else 2, unique_by=alone)
     return many.map(_or_none if one.optional else tuple)
 
 

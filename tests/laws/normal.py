@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from bridge.mapping import At, Context
-from bridge.model import common
+from bridge.model import common, tariff
 from bridge.model import location as c
 from bridge.ochp import wire as ochp
 from bridge.oicp import wire as oicp
@@ -22,12 +22,12 @@ from mappings.oicp.location import DAYS_OF
 
 @frozen
 class Form:
-    """How one field is compared: as a set, or by what ``said`` makes of its value; and why that is fair."""
+    """How one field is compared: as a set, or by what ``said`` makes of its value and owner; and why that is fair."""
 
     cls: type
     field: str
     because: str
-    said: Callable[[Any], Any] | None = None
+    said: Callable[[Any, Any], Any] | None = None
 
     @property
     def unordered(self) -> bool:
@@ -35,13 +35,16 @@ class Form:
         return self.said is None
 
 
-def _spans(times: Any) -> Any:
+def _spans(times: Any, owner: Any) -> Any:
     return frozenset((day, p.begin, p.end) for one in times for p in one.Period for day in DAYS_OF[one.on])
 
 
-def _point(value: Any) -> Any:
+def _point(value: Any, owner: Any) -> Any:
     return GEO.back(value, Context(), At(("",), ("",)))
 
+
+STEPPED = (ochp.BillingItem.ENERGY, ochp.BillingItem.USAGETIME, ochp.BillingItem.PARKINGTIME)
+"""What OCHP bills in steps of a unit."""
 
 _SET = "a set: no protocol gives the order a meaning"
 
@@ -56,12 +59,26 @@ _FORMS = (
     Form(oicp.EvseDataRecord, "OpeningTimes", "the same spans can be told by day, by Workdays or by Everyday", _spans),
     Form(ochp.ChargePointInfo, "images", "the pictures of place and EVSE, gathered in one list"),
     Form(ochp.EvseStatus, "minor", "available without a minor status is available/available: no other pair has that one",
-         lambda minor: None if minor is ochp.Minor.AVAILABLE else minor),
+         lambda minor, owner: None if minor is ochp.Minor.AVAILABLE else minor),
+    Form(ochp.EmtId, "representation", "plain is the schema's default",
+         lambda how, owner: None if how is ochp.Representation.PLAIN else how),
+    Form(ochp.TariffRestriction, "regularHours", "weekly spans of time: a set"),
+    Form(ochp.PriceComponent, "stepSize", "a fee has no step, and 0 and 1 both say so",
+         lambda step, owner: None if owner.billingItem not in STEPPED and step in (0, 1) else step),
+    Form(oicp.PricingProductDataRecord, "AdditionalReferences", "a set: each fee is told once"),
+    Form(tariff.TariffElement, "components", "a set: one price per dimension"),
     Form(oicp.EvseDataRecord, "GeoCoordinates", "a point has three spellings", _point),
     Form(oicp.EvseDataRecord, "GeoChargingPointEntrance", "a point has three spellings", _point),
 )  # fmt: skip
 
 FORMS = {(form.cls, form.field): form for form in _FORMS}
+
+CAVEATS: dict[str, str] = {
+    "OICP bills from ChargingStart to ChargingEnd, pauses included": "the price comes back, but what it is charged for differs",
+    "the product valid when charging starts holds for the whole session in OICP": "the hours come back, but they hold otherwise",
+    "a fixed fee stands beside a base price of zero": "a mandatory price; zero beside a fixed fee is read as none",
+}
+"""Losses about what a value means over there: told though the value itself comes back. By their reason; and why so."""
 
 NOTHING_SAID: dict[tuple[type, str], Any] = {
     # Mandatory, and its value for "no service at all": the record says nothing with it.

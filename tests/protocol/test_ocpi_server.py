@@ -416,7 +416,7 @@ async def test_the_answer_at_once(call: Caller, result: CommandResult, wire: str
 
 
 @pytest.mark.parametrize(("name", "body", "path"), [
-    ("STOP_SESSION", {"session_id": "S1"}, "response_url"), ("STOP_SESSION", command(), "session_id"),
+    ("STOP_SESSION", command(session_id=""), "session_id"), ("STOP_SESSION", {"session_id": "S1"}, "response_url"), ("STOP_SESSION", command(), "session_id"),
     ("STOP_SESSION", {"session_id": "S1", "response_url": "file:///etc/passwd"}, "response_url"),
     ("STOP_SESSION", {"session_id": "S1", "response_url": "https://a/" + "x" * 255}, "response_url"),
     ("START_SESSION", command(location_id="L"), "token"), ("START_SESSION", command(token=token()), "location_id"),

@@ -32,7 +32,8 @@ def component(text: str, step: int = 0, vat: str | None = None) -> PriceComponen
 
 def element(*components: str | PriceComponent, **restrictions: Any) -> TariffElement:
     made = tuple(component(c) if isinstance(c, str) else c for c in components)
-    numbers = {k: Decimal(str(v)) for k, v in restrictions.items() if isinstance(v, float | int) and "duration" not in k}
+    limits = ("min_kwh", "max_kwh", "min_power", "max_power", "min_current", "max_current")
+    numbers = {k: Decimal(str(v)) for k, v in restrictions.items() if k in limits}
     held = Restrictions(**{**restrictions, **numbers}) if restrictions else None
     return TariffElement(made, held)
 
