@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bridge.mapping import DEFAULTED, DROPPED, NARROWED, ROUNDED, At, Context, Converter
+from bridge.mapping import DEFAULTED, DROPPED, NARROWED, ROUNDED, TRUNCATED, At, Context, Converter
 from bridge.model.common import Image, Text
 from bridge.model.ids import EvseId, IdError, OperatorId
 from bridge.model.location import GeoPoint, Place, RegularHours
@@ -35,17 +35,25 @@ class OneLine(Converter):
 
     note = "street and house number in one line"
 
+    def __init__(self, limit: int = 255) -> None:
+        self.limit = limit
+
     def out(self, value: Any, cx: Context, at: At) -> Any:
         street, house, line = value
+        whole = line if line is not None else f"{street or ''} {house or ''}".strip()
+        if len(whole) > self.limit:
+            for path, told in zip(at.src, value, strict=True):
+                if told:
+                    cx.lose(path, TRUNCATED, told, f"an address of at most {self.limit} characters there")
+            return whole[: self.limit].strip()
         if line is not None:
             if split_line(line) != (None, None, line):
                 cx.lose(at.src[2], NARROWED, line, "read back as street and house number")
             return line
-        joined = f"{street or ''} {house or ''}".strip()
-        for i, read in enumerate(split_line(joined)[:2]):
+        for i, read in enumerate(split_line(whole)[:2]):
             if (value[i] or None) != read:
-                cx.lose(at.src[i], NARROWED, value[i], f"read back from the line {joined}")
-        return joined or None
+                cx.lose(at.src[i], NARROWED, value[i], f"read back from the line {whole}")
+        return whole or None
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
         return split_line(value)

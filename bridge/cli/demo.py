@@ -18,7 +18,7 @@ def demo() -> None:
 
     Exit status 0 if every session ended in a CDR at the right partner, none lost, none doubled, nothing rejected.
     """
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=180)
     try:
         if console.is_terminal:
             with console.status("starting") as status:

@@ -283,6 +283,10 @@ async def play(say: Callable[[str], None]) -> tuple[list[Line], dict[str, int], 
             lines.append(Line(cdr["session"][:8], str(cdr["partner"]), session["auth"]["how"], cdr["kwh"], f"{cdr['total']} {cdr['currency']}",
                               cdr["state"], str(cdr["reference"] or ""), len(cdr["losses"])))  # fmt: skip
         everywhere = [one for ids in held.values() for one in ids]
+        due: dict[str, list[str]] = {c["partner"]: [] for c in status["cdrs"]}
+        for cdr in status["cdrs"]:  # Hubject knows a CDR by our session id, the others by its own
+            due[cdr["partner"]].append(cdr["session"] if cdr["partner"] == "hubject" else cdr["id"])
+        astray = [one for partner, ids in due.items() for one in ids if one not in held[partner]]
         counts = {"sessions": len(sessions), "acknowledged": sum(line.state == "acknowledged" for line in lines),
-                  "lost": expected - len(set(everywhere)), "duplicated": len(everywhere) - len(set(everywhere))}  # fmt: skip
+                  "lost": len(astray) + expected - len(status["cdrs"]), "duplicated": len(everywhere) - len(set(everywhere))}  # fmt: skip
         return lines, counts, rejections

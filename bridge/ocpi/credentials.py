@@ -139,6 +139,7 @@ class Registration:
         self._steps = asyncio.Lock()
         self._writing = asyncio.Lock()
         self.state = PartnerCredentials()
+        self._peer: tuple[PartnerCredentials, Peer] | None = None
         self.client: OcpiClient
         """Set by whoever owns the HTTP client."""
 
@@ -149,10 +150,14 @@ class Registration:
     def peer(self) -> Peer:
         """How the partner is addressed now."""
         state = self.state
+        if self._peer is not None and self._peer[0] is state:
+            return self._peer[1]
         known = {(e.identifier, e.role): e.url for e in state.endpoints}
         one = next((r for r in state.roles if r.role in ("EMSP", "HUB")), state.roles[0] if state.roles else None)
         party = None if one is None else (one.country_code, one.party_id)
-        return Peer(state.theirs if state.registered else None, known, party)
+        peer = Peer(state.theirs if state.registered else None, known, party)
+        self._peer = state, peer
+        return peer
 
     def speaks_for(self, country_code: str, party_id: str) -> bool:
         """Whether objects of that party may come from this partner."""

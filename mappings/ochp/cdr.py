@@ -239,6 +239,35 @@ def _cost(lines: tuple[c.CdrLine, ...], *items: c.BillingItem) -> Price | None:
     return Price(sum(found, Decimal(0))) if found else None
 
 
+_BY_LINES = ("lines", "total_energy", "total_time", "total_parking_time", "total_fixed_cost", "total_energy_cost", "total_time_cost",
+             "total_parking_cost", "total_reservation_cost")  # fmt: skip
+
+
+class Billed(Converter):
+    """Times and priced lines together: all of them are in the local time of the CDR's start."""
+
+    note = "local times with offset; priced lines, else one line per total"
+    key_hint = "time_zone"
+    tables = (ITEM,)
+    times = Times()
+    lines = Lines()
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        *times, cdr = (*value[:3], value[-1])
+        begin, finish = self.times.out((*times, cdr), cx, At(at.src[:3], at.dst[:2])) or (None, None)
+        return begin, finish, self.lines.out((*value[3:-1], cdr), cx, At(at.src[3:], at.dst[2:]))
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        start, end, periods = value
+        times = self.times.back((start, end), cx, At(at.src[:2], at.dst[:3]))
+        for i, period in enumerate(periods):
+            for name in ("startDateTime", "endDateTime"):
+                told = getattr(period, name)
+                if told.utcoffset() != start.utcoffset():
+                    cx.lose(f"{at.src[2]}[{i}].{name}", NARROWED, told.isoformat(), "the offset of the CDR's start is kept")
+        return (*times, *self.lines.back(periods, cx, At(at.src[2:], at.dst[3:])))
+
+
 class Current(Converter):
     """chargePointType: as told, else DC or AC by the connector."""
 
@@ -304,7 +333,8 @@ CDR = Mapping(c.Cdr, w.CDRInfo, (
         "token.uid": "emtId.instance", "token.kind": "emtId.tokenType", "token.rfid": "emtId.tokenSubType"}),
     row(("token.contract_id", "token.party"), "contractId", Contract()),
     row("status", "status", STATUS, or_else=derived(lambda o, cx: c.CdrStatus.NEW, "a CDR that is sent is new")),
-    row(("start", "end", "utc_offset_minutes"), ("startDateTime", "endDateTime"), Times(), using=""),
+    row(("start", "end", "utc_offset_minutes", *_BY_LINES), ("startDateTime", "endDateTime", "chargingPeriods"), Billed(), using="",
+        hints={"end": "endDateTime", "utc_offset_minutes": "startDateTime", **dict.fromkeys(_BY_LINES, "chargingPeriods")}),
     row("duration", "duration", Matching(re.compile(r"\d{3}:\d{2}:\d{2}"), "duration")),
     row(("place.address.street", "place.address.house_number", "place.address.line"),
         ("chargePointAddress.address", "chargePointAddress.houseNumber"), TwoParts(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False)),
@@ -322,8 +352,6 @@ CDR = Mapping(c.Cdr, w.CDRInfo, (
     row("place.tariff_id", "connectorType.tariffId", Matching(TARIFF_ID_PATTERN, "tariff id")),
     row("place.ratings", "ratings", One(RATINGS)),
     row("meter_id", "meterId", MeterId()),
-    row(("lines", "total_energy", "total_time", "total_parking_time", "total_fixed_cost", "total_energy_cost", "total_time_cost",
-         "total_parking_cost", "total_reservation_cost"), "chargingPeriods", Lines(), using=""),
     row("total_cost", "totalCost", Total()),
     row("currency", "currency", or_else=from_partner("currency")),
     no_place("party", because="the EVSE-ID and the CdrId name the operator"),

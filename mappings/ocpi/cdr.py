@@ -74,7 +74,7 @@ _OCHP_ONLY = "only OCHP has it"
 PLACE = Mapping(c.CdrPlace, w.CdrLocation, (
     row("id", "id", Of(LocationId), or_else=_place("id")),
     row("name", "name"),
-    row(("address.street", "address.house_number", "address.line"), "address", AddressLine()),
+    row(("address.street", "address.house_number", "address.line"), "address", AddressLine(45)),
     row("address.city", "city", or_else=_place("city")),
     row("address.postal_code", "postal_code"),
     row("address.state", "state"),

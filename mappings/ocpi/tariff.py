@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -151,6 +152,7 @@ class Elements(Each):
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         written: list[c.TariffElement] = []
+        source: list[int] = []
         for i, one in enumerate(value):
             r = one.restrictions
             path = f"{at.src[0]}[{i}].restrictions"
@@ -158,14 +160,31 @@ class Elements(Each):
                 raise Refused(f"{path}.start", "OCPI restricts elements by local dates, not by moments", r.start or r.end)
             if r is None or not r.windows:
                 written.append(one)
+                source.append(i)
                 continue
-            cx.lose(f"{path}.windows", NARROWED, len(r.windows), "one element per span of the day")
+            cx.lose(path, NARROWED, len(r.windows), "one element per span of the day")
             for (begin, end), days in by_day(r.windows).items():
                 whole_day = (begin, end) == ("00:00", "24:00")
+                source.append(i)
                 written.append(evolve(one, restrictions=evolve(
                     r, windows=(), days=() if len(days) == 7 else tuple(sorted(days)), start_time=None if whole_day else begin,
                     end_time=None if whole_day else "00:00" if end == "24:00" else end)))  # fmt: skip
-        return super().out(tuple(written), cx, at)
+        before = len(cx.losses)
+        try:
+            made = super().out(tuple(written), cx, at)
+        except Refused as why:
+            raise Refused(_at_source(why.path, source), why.because, why.value, why.key) from why
+        if len(source) != len(value):
+            for i in range(before, len(cx.losses)):
+                loss = cx.losses[i]
+                if loss.kind != DEFAULTED:
+                    cx.losses[i] = loss._replace(path=_at_source(loss.path, source))
+        return made
+
+
+def _at_source(path: str, source: list[int]) -> str:
+    """A path below a written element as one below the element that it comes from."""
+    return re.sub(r"\[(\d+)\]", lambda found: f"[{source[int(found[1])]}]", path, count=1)
 
 
 PRICE_LIMIT = Mapping(c.PriceLimit, w.Price, (

@@ -48,6 +48,8 @@ class Product(Converter):
                 cx.lose(at.dst[2], DEFAULTED, highest, "configured: max_power_kw")
         elif restrictions is not None and restrictions.max_power is not None:
             cx.lose(f"{path}[0].restrictions.max_power", NARROWED, highest, "the EVSE's class in OICP, not the live power")
+            if power is not None and power != highest:
+                cx.lose(at.src[3], NARROWED, power, "the restriction's power stands for it")
         hours = self._hours(restrictions, cx, path)
         return base[0], base[1], highest, not hours, hours, tuple(fees) or None
 
@@ -152,13 +154,23 @@ class Product(Converter):
             if unit is w.ReferenceUnit.MINUTE:
                 cx.lose(at.src[0], NARROWED, unit, "read as a price per hour, times 60")
             components.append(c.PriceComponent(dimension, per_hour))
+        elif unit is not None and unit is not w.ReferenceUnit.KILOWATT_HOUR:
+            cx.lose(at.src[0], DROPPED, unit, "the unit of no price: the fee is fixed")
         for i, fee in enumerate(fees or ()):
             amount = fee.PricePerAdditionalReferenceUnit
             kind = fee.AdditionalReference
             if kind in (w.AdditionalReference.START_FEE, w.AdditionalReference.FIXED_FEE):
+                based = any(p.dimension in _BASE for p in components)
+                known = next((p for p in components if p.dimension is c.Dimension.FLAT), None)
+                if known is not None:
+                    for k, one in enumerate(fees[: i + 1]):
+                        if one.AdditionalReference in (w.AdditionalReference.START_FEE, w.AdditionalReference.FIXED_FEE):
+                            cx.lose(f"{at.src[5]}[{k}]", NARROWED, one.AdditionalReference, "start fee and fixed fee are read as one")
+                    components[components.index(known)] = c.PriceComponent(c.Dimension.FLAT, known.price + amount)
+                    continue
                 components.append(c.PriceComponent(c.Dimension.FLAT, amount))
-                if fixed is False and not any(p.dimension in _BASE for p in components):
-                    cx.lose(f"{at.src[5]}[{i}]", NARROWED, kind, "a fee without a base price")
+                if based != (kind is w.AdditionalReference.START_FEE):
+                    cx.lose(f"{at.src[5]}[{i}]", NARROWED, kind, "a start fee beside a base price, a fixed fee without one: the same price")
             elif kind is w.AdditionalReference.PARKING_FEE:
                 times = {w.ReferenceUnit.MINUTE: 60, w.ReferenceUnit.HOUR: 1}.get(fee.AdditionalReferenceUnit)
                 if times is None:

@@ -168,21 +168,14 @@ def _lists(was: Any, now: Any, before: Steps, after: Steps, lost: Lost, *, order
 
 
 def _matched(was: Any, now: Any, doomed: Mapping[int, bool]) -> list[tuple[Any, Any]]:
-    """Items of two lists whose order means nothing: equal ones first, the rest in the order they come."""
-    rest = list(range(len(now)))
-    pairs: list[tuple[Any, Any]] = []
-    alone: list[int] = []
-    for i, one in enumerate(was):
-        same = None if i in doomed else next((j for j in rest if not _cost(one, now[j])), None)
-        if same is None:
-            alone.append(i)
-        else:
-            rest.remove(same)
-            pairs.append((i, same))
-    gone = {k: doomed[i] for k, i in enumerate(alone) if i in doomed}
-    left = _paired([was[i] for i in alone], [now[j] for j in rest], gone)
-    pairs += [(None if i is None else alone[i], None if j is None else rest[j]) for i, j in left]
-    return pairs
+    """Items of two lists whose order means nothing: those that are most alike, as long as there are any on both sides."""
+    alive = [i for i in range(len(was)) if not doomed.get(i)]
+    ranked = sorted((_cost(was[i], now[j]), i in doomed, i, j) for i in alive for j in range(len(now)))
+    pairs: dict[int, int] = {}
+    for _, _, i, j in ranked:
+        if i not in pairs and j not in pairs.values():
+            pairs[i] = j
+    return [*((i, pairs.get(i)) for i in range(len(was))), *((None, j) for j in range(len(now)) if j not in pairs.values())]
 
 
 SAME = -4

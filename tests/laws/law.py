@@ -16,7 +16,7 @@ from typing import Any
 import mappings
 from attrs import field, frozen
 from bridge.errors import Refused
-from bridge.mapping import DEFAULTED, DROPPED, NARROWED, REFUSED, Facts, Loss, Mapping, Row, Settings, partner, registry
+from bridge.mapping import DEFAULTED, DROPPED, NARROWED, REFUSED, TRUNCATED, Facts, Loss, Mapping, Row, Settings, partner, registry
 from bridge.mapping.loss import KINDS
 from bridge.mapping.registry import Entry
 from bridge.mapping.rows import has_reads_as
@@ -187,11 +187,11 @@ def noise(trip: Trip) -> list[str]:
 
 
 def _moved(d: Difference, trip: Trip) -> bool:
-    """Whether what came belongs to a row of which another field is told as narrowed: a row's fields stand together."""
+    """Whether what came belongs to a row of which another field is told as narrowed or cut: a row's fields stand together."""
     if not d.come:
         return False
     together = beside(trip.mapping, spelled(d.after), out=trip.out)
-    return any(t.loss.kind == NARROWED and any(_related(t.path, steps(path)) for path in together) for t in trip.told)
+    return any(t.loss.kind in (NARROWED, TRUNCATED) and any(_related(t.path, steps(path)) for path in together) for t in trip.told)
 
 
 def _read_as(d: Difference, trip: Trip) -> bool:

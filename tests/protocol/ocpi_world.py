@@ -251,8 +251,10 @@ async def world(**emsp: Any) -> AsyncIterator[World]:
     core, partners = Core(), {}  # type: tuple[Core, dict[str, OcpiPartner]]
     app = web.Application()
     app.add_routes(routes(core, partners))
-    state = Emsp(**({"token_a": TOKEN_A, "tokens": 5, "unlisted": 2} | emsp))
-    async with TestServer(app) as bridge, TestServer(application(state)) as server:
+    given: dict[str, Any] = {"token_a": TOKEN_A, "tokens": 5, "unlisted": 2} | emsp
+    state = Emsp(**given)
+    bridge, server = TestServer(app), TestServer(application(state))
+    async with bridge, server:
         state.url = str(server.make_url("")).rstrip("/")
         made = World(core, bridge, partners, state, server, MemoryStore())
         try:

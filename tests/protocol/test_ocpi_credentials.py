@@ -34,9 +34,9 @@ async def world() -> AsyncIterator[World]:
 
 async def get(world: World, token: str, path: str = "/ocpi/versions", method: str = "GET", body: Any = None) -> tuple[int, Any]:
     headers = {"Authorization": spelled(token)}
-    async with aiohttp.ClientSession() as http:
-        async with http.request(method, world.bridge.make_url(path), headers=headers, json=body) as answer:
-            return answer.status, await answer.json()
+    url = world.bridge.make_url(path)
+    async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, json=body) as answer:
+        return answer.status, await answer.json()
 
 
 CREDENTIALS = "/ocpi/2.2.1/credentials"
@@ -117,7 +117,7 @@ async def test_without_a_version_or_endpoints_in_common_nothing_is_posted(versio
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", serve)
     async with TestServer(app) as server:
-        partner = OcpiPartner(OcpiConfig("emsp", "http://bridge.invalid/ocpi", (OurRole("DE", "ABC"),), token_for_us="a",
+        partner = OcpiPartner(OcpiConfig("emsp", "http://bridge.invalid/ocpi", (OurRole("DE", "ABC"),), token_for_us=TOKEN_A,
                                          versions_url=str(server.make_url("/v")), register_at_start=False,
                                          requires=frozenset({("cdrs", "RECEIVER")})))  # fmt: skip
         with pytest.raises(Declined) as refused:
@@ -128,7 +128,7 @@ async def test_without_a_version_or_endpoints_in_common_nothing_is_posted(versio
 
 
 async def test_a_wrong_token_a_is_not_accepted(world: World) -> None:
-    partner = await world.add(versions_url=world.emsp.url + "/ocpi/versions", token_for_us="wrong")
+    partner = await world.add(versions_url=world.emsp.url + "/ocpi/versions", token_for_us=THEIRS)
     with pytest.raises(Unreachable, match="our credentials are not accepted"):
         await partner.register()
     assert partner.registration.state == PartnerCredentials()
@@ -283,7 +283,7 @@ async def test_a_partner_whose_versions_lack_ours_or_endpoints(world: World) -> 
     assert (envelope["status_code"], "chargingprofiles" in envelope["status_message"]) == (3003, True)
 
 
-async def test_both_at_once_is_no_deadlock(world: World) -> None:
+async def test_both_at_once_is_no_deadlock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # While we wait for the partner's answer to our POST, it registers with us.
     partner = await world.add(versions_url=world.emsp.url + "/ocpi/versions", token_for_us=TOKEN_A, token_for_them=THEIRS)
     crossed: list[Any] = []
@@ -295,7 +295,7 @@ async def test_both_at_once_is_no_deadlock(world: World) -> None:
         world.emsp.ours.remove("b1")
         return await take(*args)
 
-    partner.registration.client.post_credentials = meanwhile  # type: ignore[method-assign]
+    monkeypatch.setattr(partner.registration.client, "post_credentials", meanwhile)
     await asyncio.wait_for(partner.register(), 10)
     ((status, envelope),) = crossed
     assert (status, envelope["status_code"]) == (200, 3000)

@@ -25,6 +25,8 @@ from tests.protocol import ocpi_world as ow
 from tests.protocol.ocpi_world import World, canonical
 
 OURS = "the-partner's-token"
+OTHERS = "the-other's-token"
+HIDDEN = "a-secret"
 BELOW = "/ocpi/2.2.1"
 TOKENS = f"{BELOW}/receiver/tokens"
 
@@ -86,10 +88,10 @@ async def call() -> AsyncIterator[Caller]:
 ])  # fmt: skip
 async def test_nobody_unknown_gets_further_than_the_door(call: Caller, method: str, path: str, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
-    async with aiohttp.ClientSession() as http:
-        async with http.request(method, call.world.bridge.make_url(path), headers=headers, data=b"{no json") as answer:
-            assert answer.status == 401
-            envelope = await answer.json()
+    url = call.world.bridge.make_url(path)
+    async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, data=b"{no json") as answer:
+        assert answer.status == 401
+        envelope = await answer.json()
     assert (envelope["status_code"], "data" in envelope) == (2000, False)
     assert call.world.core.held == {}
 
@@ -164,9 +166,9 @@ async def test_a_large_body_in_pieces_is_cut_off(call: Caller) -> None:
             yield b" " * 100
 
     headers = {"Authorization": "Token " + base64.b64encode(OURS.encode()).decode()}
-    async with aiohttp.ClientSession() as http:
-        async with http.put(call.world.bridge.make_url(f"{TOKENS}/DE/EMS/04A1"), data=pieces(), headers=headers) as answer:
-            assert answer.status == 413
+    url = call.world.bridge.make_url(f"{TOKENS}/DE/EMS/04A1")
+    async with aiohttp.ClientSession() as http, http.put(url, data=pieces(), headers=headers) as answer:
+        assert answer.status == 413
 
 
 async def test_what_breaks_here_is_a_500_that_tells_nothing(call: Caller, caplog: pytest.LogCaptureFixture) -> None:
@@ -184,12 +186,12 @@ async def test_what_breaks_here_is_a_500_that_tells_nothing(call: Caller, caplog
 
 
 async def test_each_partner_is_itself(call: Caller) -> None:
-    await call.world.store.save("other", registered("other-token", "OTH"))
+    await call.world.store.save("other", registered(OTHERS, "OTH"))
     await call.world.add("other")
-    await call("PUT", f"{TOKENS}/DE/OTH/04A1B2C3", token(party_id="OTH"), token="other-token")
+    await call("PUT", f"{TOKENS}/DE/OTH/04A1B2C3", token(party_id="OTH"), token=OTHERS)
     assert {partner for partner, _, _ in call.world.core.held} == {"other"}
     assert (await call("GET", f"{TOKENS}/DE/OTH/04A1B2C3")).status == 404
-    assert (await call("GET", f"{TOKENS}/DE/OTH/04A1B2C3", token="other-token")).status == 200
+    assert (await call("GET", f"{TOKENS}/DE/OTH/04A1B2C3", token=OTHERS)).status == 200
 
 
 # --- versions
@@ -416,7 +418,8 @@ async def test_the_answer_at_once(call: Caller, result: CommandResult, wire: str
 
 
 @pytest.mark.parametrize(("name", "body", "path"), [
-    ("STOP_SESSION", command(session_id=""), "session_id"), ("STOP_SESSION", {"session_id": "S1"}, "response_url"), ("STOP_SESSION", command(), "session_id"),
+    ("STOP_SESSION", command(session_id=""), "session_id"), ("STOP_SESSION", {"session_id": "S1"}, "response_url"),
+    ("STOP_SESSION", command(), "session_id"),
     ("STOP_SESSION", {"session_id": "S1", "response_url": "file:///etc/passwd"}, "response_url"),
     ("STOP_SESSION", {"session_id": "S1", "response_url": "https://a/" + "x" * 255}, "response_url"),
     ("START_SESSION", command(location_id="L"), "token"), ("START_SESSION", command(token=token()), "location_id"),
@@ -453,6 +456,6 @@ def test_a_configuration_that_cannot_be_names_the_key(changes: dict[str, Any], k
 
 
 def test_secrets_are_not_shown() -> None:
-    config = OcpiConfig("emsp", "https://bridge.example/ocpi", (OurRole("DE", "ABC"),), token_for_them="a-secret")
-    assert "a-secret" not in repr(config)
-    assert "a-secret" not in repr(PartnerCredentials(theirs="a-secret", ours="a-secret", offered="a-secret", previous=("a-secret",)))
+    config = OcpiConfig("emsp", "https://bridge.example/ocpi", (OurRole("DE", "ABC"),), token_for_them=HIDDEN)
+    assert HIDDEN not in repr(config)
+    assert HIDDEN not in repr(PartnerCredentials(theirs=HIDDEN, ours=HIDDEN, offered=HIDDEN, previous=(HIDDEN,)))

@@ -287,7 +287,7 @@ def measured(own: Tariff) -> bool:
 def test_what_is_announced_happens() -> None:
     """A change by time that lies before the next sample starts a period at that instant."""
     seen = 0
-    for seed in range(600):
+    for seed in range(1000):
         made = case(Random(seed))
         if measured(made.tariff):
             continue
