@@ -6,11 +6,10 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bridge.config import BridgeConfig, PartnerConfig
 from bridge.errors import ConfigError
 from bridge.model.ids import OperatorId, PartyId
 from bridge.roaming.agreements import Agreement, Book
@@ -19,6 +18,9 @@ from bridge.roaming.core import Core
 from bridge.roaming.ports import Partner
 from bridge.roaming.sessions import OperatorFacts
 from bridge.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from bridge.config import BridgeConfig, PartnerConfig
 
 
 def utc_now() -> datetime:

@@ -32,7 +32,7 @@ class ReadError(BridgeError):
         self.value = value
 
 
-class Refused(BridgeError):  # noqa: N818  (a refusal is an outcome of translation, not a fault)
+class Refused(BridgeError):
     """An object that cannot be translated. ``path`` is in the source's vocabulary, ``key`` a setting that would help."""
 
     def __init__(self, path: str, because: str, value: Any = None, key: str | None = None) -> None:
@@ -58,7 +58,7 @@ class PartnerError(BridgeError):
     """What a partner answered, or failed to answer."""
 
 
-class Unreachable(PartnerError):  # noqa: N818
+class Unreachable(PartnerError):
     """The partner gave no answer, or one that promises nothing. ``after`` is its Retry-After in seconds."""
 
     remedy = "retry"
@@ -71,7 +71,7 @@ class Unreachable(PartnerError):  # noqa: N818
         """Whether the request may have been taken: then the outcome is uncertain."""
 
 
-class Declined(PartnerError):  # noqa: N818
+class Declined(PartnerError):
     """The partner's definite no, with its own code where it gave one."""
 
     def __init__(self, because: str, code: str | None = None) -> None:

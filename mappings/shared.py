@@ -128,8 +128,7 @@ def point(latitude: Any, longitude: Any) -> GeoPoint:
 
 def placed(value: Decimal, least: int, most: int) -> tuple[str, bool]:
     """Degrees as text with ``least`` to ``most`` decimals, and whether digits were lost."""
-    exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int)
+    exponent = int(value.as_tuple().exponent)  # finite: read by `degrees`
     digits = min(max(-exponent, least), most)
     if -exponent == digits:
         return format(value, "f"), False

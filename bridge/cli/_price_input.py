@@ -7,12 +7,15 @@ path and the reason; a restriction nobody knows is refused too, as leaving it ou
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
+import click
 import msgspec
 
 from bridge.model.cdr import Cdr, CdrPlace
@@ -32,6 +35,9 @@ from bridge.model.tariff import (
 )
 
 VERSIONS: Final = ("2.1.1", "2.2.1", "2.3.0")
+
+FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
+"""A file to read, or ``-`` for standard input."""
 
 _LARGEST: Final = Decimal(10) ** 12
 T = TypeVar("T")
@@ -157,6 +163,16 @@ _TARIFFS: Final = msgspec.json.Decoder(list[_Tariff])
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _TAXES: Final = {"YES": TaxIncluded.YES, "NO": TaxIncluded.NO, "N/A": TaxIncluded.NOT_APPLICABLE}
 _DIMENSIONS: Final = {d.value: d for d in Dimension}
+
+
+def contents(path: str) -> bytes:
+    """The bytes of a file, or of standard input for ``-``. Raises InputError if it cannot be read."""
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(path, error.strerror or "it cannot be read") from None
 
 
 def read(cdr: bytes, tariffs: bytes | None, version: str) -> tuple[Cdr, tuple[Tariff, ...]]:

@@ -133,7 +133,8 @@ def _tell_session(db: sqlite3.Connection, session: str) -> None:
     cdr = db.execute("SELECT * FROM cdr WHERE session = ?", (session,)).fetchone()
     if cdr is not None:
         click.echo(f"    CDR {cdr['id']} for {cdr['partner']}: {cdr['state']}, {cdr['total']} {cdr['currency']}, sent {cdr['sent']} times"
-                   + (f", reference {cdr['reference']}" if cdr["reference"] else "") + (f", {cdr['error']}" if cdr["error"] else ""))  # fmt: skip
+                   + (f", reference {cdr['reference']}" if cdr["reference"] else "")
+                   + (f", {cdr['error']}" if cdr["error"] else ""))  # fmt: skip
         for loss in json.loads(cdr["losses"]):
             click.echo(f"        {loss['kind']} {loss['path']}: {loss['because']}")
     ids = [session] + ([cdr["id"]] if cdr is not None else [])
@@ -178,7 +179,8 @@ def partner_show(config: Path, name: str, evse: str | None) -> None:
             for kind in ("locations", "status", "tokens", "commands", "cdrs"):
                 for line in book.explain(name, kind, row.operator, row.groups, utc_now()):
                     click.echo(f"  {evse}, {kind}: {line}")
-            keys = [r["key"] for r in store.db.read.execute(
-                "SELECT key FROM published WHERE partner = ? AND kind = 'location' AND source = ? AND removed = 0", (name, row.location))]  # fmt: skip
+            rows = store.db.read.execute("SELECT key FROM published WHERE partner = ? AND kind = 'location' AND source = ? AND removed = 0",
+                                         (name, row.location))  # fmt: skip
+            keys = [r["key"] for r in rows]
             click.echo(f"  {evse}: " + (f"published as {', '.join(keys)}" if keys else "not published"))
     store.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from decimal import Decimal
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from bridge.cli._price_input import VERSIONS, InputError, ocpi_path, read
+from bridge.cli._price_input import FILE, VERSIONS, InputError, contents, ocpi_path, read
 from bridge.model.cdr import Cdr
 from bridge.model.common import Price
 from bridge.tariff import (
@@ -43,16 +43,16 @@ _TOTALS = (
 
 
 @click.command()
-@click.argument("cdr", type=click.File("rb"))
-@click.option("--tariffs", type=click.File("rb"), help="Tariffs (a JSON array); the CDR's own if left out.")
+@click.argument("cdr", type=FILE)
+@click.option("--tariffs", type=FILE, help="Tariffs (a JSON array); the CDR's own if left out.")
 @click.option("--ocpi-version", type=click.Choice(VERSIONS), required=True, help="Version that CDR and tariffs are in.")
 @click.option("--time-zone", help="IANA zone of the place; that of a 2.1.1 CDR's location if left out.")
 @click.option("--round", "rounded", is_flag=True, help="Round amounts to the currency: half up, to its minor unit.")
 @click.option("--tolerance", help="How far a total may differ, in the currency (default: a minor unit per component).")
 @click.option("--explain", "explained", is_flag=True, help="Print where every amount comes from, as text.")
 def price(
-    cdr: IO[bytes],
-    tariffs: IO[bytes] | None,
+    cdr: str,
+    tariffs: str | None,
     ocpi_version: str,
     time_zone: str | None,
     rounded: bool,
@@ -66,7 +66,7 @@ def price(
     """
     near = _tolerance(tolerance)
     try:
-        record, given = read(cdr.read(), None if tariffs is None else tariffs.read(), ocpi_version)
+        record, given = read(contents(cdr), None if tariffs is None else contents(tariffs), ocpi_version)
     except InputError as error:
         _stop(UNUSABLE, str(error))
     try:

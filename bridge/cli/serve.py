@@ -46,7 +46,8 @@ def check(config: Path) -> None:
         known = {e.evse_id for e in bridge.store.all_evses() if not e.removed}
         findings += [f"EVSE {e} is bound to no charger" for e in sorted(known) if e not in {evse_key(b) for b in bound}]
         findings += [f"charger {name}, connector {number}: EVSE {evse} is not among the imported locations"
-                     for name, c in settings.chargers.items() for number, evse in c.connectors.items() if evse_key(evse) not in known]  # fmt: skip
+                     for name, c in settings.chargers.items() for number, evse in c.connectors.items()
+                     if evse_key(evse) not in known]  # fmt: skip
         bridge.store.close()
     for finding in findings:
         click.echo(finding)

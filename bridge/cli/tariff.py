@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import IO
 
 import click
 
-from bridge.cli._price_input import VERSIONS, InputError, ocpi_path, read_tariffs, without_unknown
+from bridge.cli._price_input import FILE, VERSIONS, InputError, contents, ocpi_path, read_tariffs, without_unknown
 from bridge.model.tariff import Tariff
 from bridge.tariff import Finding, Severity
 from bridge.tariff import lint as look
@@ -22,17 +21,17 @@ def tariff() -> None:
 
 
 @tariff.command()
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=FILE)
 @click.option("--ocpi-version", type=click.Choice(VERSIONS), help="Version the tariffs are meant for.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of lines.")
-def lint(file: IO[bytes], ocpi_version: str | None, as_json: bool) -> None:
+def lint(file: str, ocpi_version: str | None, as_json: bool) -> None:
     """Say what is wrong or doubtful with the tariffs in FILE (an array, one tariff, or an OCPI message with either).
 
     Without a version, a tariff with tax_included is taken to be of 2.3.0, any other of 2.2.1. Exit status: 0 if
     there is nothing worse than INFO, 3 otherwise, 2 if the file cannot be read as tariffs.
     """
     try:
-        content, unknown = without_unknown(file.read())
+        content, unknown = without_unknown(contents(file))
         tariffs = read_tariffs(content)
     except InputError as error:
         click.echo(f"evbridge tariff lint: {error}", err=True)

@@ -100,7 +100,7 @@ class Message:
         return "" if self.body is None else etree.QName(self.body).namespace or ""
 
 
-class Fault(Exception):  # noqa: N818  (the specification's name)
+class Fault(Exception):
     """A fault in an answer. ``code`` is the last name of the fault code, ``namespace`` what its prefix stands for."""
 
     def __init__(self, code: str, text: str, namespace: str = SOAP) -> None:

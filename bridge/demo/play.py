@@ -20,7 +20,7 @@ PATIENCE = 60.0
 """Seconds to wait for anything to happen."""
 
 
-class Failed(Exception):  # noqa: N818  (an outcome)
+class Failed(Exception):
     """The play did not go as it should; the text says what failed."""
 
 
@@ -169,7 +169,8 @@ async def bridge(on: Stage) -> None:
     await on.until("the bridge serves", lambda: on.bridge("/health"))
     past = (datetime.now(UTC) - timedelta(hours=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
     for name, port in zip(scene.CHARGERS, on.ports.chargers, strict=True):
-        await on.run(name, "simulate", "charger", "--url", f"ws://127.0.0.1:{on.ports.bridge}/ocpp", "--id", name, "--password", f"secret-{name}",
+        await on.run(name, "simulate", "charger", "--url", f"ws://127.0.0.1:{on.ports.bridge}/ocpp", "--id", name,
+                     "--password", f"secret-{name}",
                      "--control-port", str(port), "--start-at", past, "--remote-kwh", "7.5", "--queue", f"{name}.queue",
                      "--longest-pause", "2")  # fmt: skip
 
@@ -260,8 +261,8 @@ async def counted(on: Stage) -> tuple[dict[str, list[str]], list[str]]:
     emsps = [await on.report(n) for n in ("emsp1", "emsp2")]
     held = {"hubject": [c["CPOPartnerSessionID"] for c in hubject["cdrs"]], "clearinghouse": [c["id"] for c in house["cdrs"]],
             "emsp1": [c["cdr"]["id"] for c in emsps[0]["cdrs"]], "emsp2": [c["cdr"]["id"] for c in emsps[1]["cdrs"]]}  # fmt: skip
-    rejections = [f"{name}: {one}" for name, seen in
-                  (("hubject", hubject), ("clearinghouse", house), ("emsp1", emsps[0]), ("emsp2", emsps[1])) for one in seen["rejections"]]  # fmt: skip
+    reports = {"hubject": hubject, "clearinghouse": house, "emsp1": emsps[0], "emsp2": emsps[1]}
+    rejections = [f"{name}: {one}" for name, seen in reports.items() for one in seen["rejections"]]
     for name in scene.CHARGERS:
         rejections += [f"{name}: {one}" for one in (await on.report(name))["rejections"]]
     return held, rejections
@@ -280,8 +281,9 @@ async def play(say: Callable[[str], None]) -> tuple[list[Line], dict[str, int], 
         lines = []
         for cdr in status["cdrs"]:
             session = sessions[cdr["session"]]
-            lines.append(Line(cdr["session"][:8], str(cdr["partner"]), session["auth"]["how"], cdr["kwh"], f"{cdr['total']} {cdr['currency']}",
-                              cdr["state"], str(cdr["reference"] or ""), len(cdr["losses"])))  # fmt: skip
+            price = f"{cdr['total']} {cdr['currency']}"
+            lines.append(Line(cdr["session"][:8], str(cdr["partner"]), session["auth"]["how"], cdr["kwh"], price, cdr["state"],
+                              str(cdr["reference"] or ""), len(cdr["losses"])))  # fmt: skip
         everywhere = [one for ids in held.values() for one in ids]
         due: dict[str, list[str]] = {c["partner"]: [] for c in status["cdrs"]}
         for cdr in status["cdrs"]:  # Hubject knows a CDR by our session id, the others by its own

@@ -214,9 +214,8 @@ class _Writer:
             return  # checked when the part is built, if any of it is there
         key = one.or_else.key if one.or_else is not None else getattr(one.conv, "key_hint", None)
         test = f"{name} is None"
-        self.lines.append(
-            f"if {test}: missing(cx, {tuple(_plain(p) for p in one.canon if self.out) or (_plain(mine),)!r}, {_plain(theirs)!r}, {key!r}, {self.mapping.name!r})"
-        )
+        sources = tuple(_plain(p) for p in one.canon if self.out) or (_plain(mine),)
+        self.lines.append(f"if {test}: missing(cx, {sources!r}, {_plain(theirs)!r}, {key!r}, {self.mapping.name!r})")
 
     def _optional_parent(self, path: str) -> bool:
         parts = path.split(".")

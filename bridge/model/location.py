@@ -228,6 +228,9 @@ class Plug(StrEnum):
 
 DC_PLUGS = frozenset({Plug.CHADEMO, Plug.CHAOJI, Plug.GBT_DC, Plug.T1_COMBO, Plug.T2_COMBO, Plug.MCS,
                       Plug.PANTOGRAPH_BOTTOM_UP, Plug.PANTOGRAPH_TOP_DOWN})  # fmt: skip
+FUELS = frozenset({Plug.LPG, Plug.LNG, Plug.CNG, Plug.H2, Plug.SUPER_95, Plug.SUPER_PLUS, Plug.SUPER_E10, Plug.DIESEL, Plug.ETHANOL,
+                   Plug.ADBLUE})  # fmt: skip
+"""Nozzles of OCHP 1.4.1, which knows filling stations, too."""
 EITHER_PLUGS = frozenset({Plug.NACS, Plug.TESLA, Plug.TESLA_R, Plug.TESLA_S, Plug.T2})
 """Plugs that carry AC or DC (Tesla's first European DC connector has the shape of a Type 2)."""
 

@@ -60,7 +60,7 @@ class OcpiPartner:
         self.config = config
         self.version = version
         self.registration = Registration(config, version, store or MemoryStore())
-        self._http = HttpClient(config.versions_url or "", timeout=config.timeout, connections=config.connections)
+        self._http = HttpClient(config.versions_url or "", timeout=config.timeout, tls=config.tls, connections=config.connections)
         self.client = OcpiClient(self._http, version, config, self.registration.peer)
         self.registration.client = self.client
         self._bound: dict[str, tuple[registry.Entry, Bound]] = {}

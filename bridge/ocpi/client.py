@@ -223,7 +223,7 @@ class OcpiClient:
                             "OCPI-from-country-code": ours[0], "OCPI-from-party-id": ours[1]}  # fmt: skip
         if body is not None:
             headers["Content-Type"] = "application/json"
-        answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, timeout=within)
+        answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, seconds=within)
         return reply(answer, empty_is_success=quirks.empty_is_success and method != "GET")
 
     def _read(self, name: str, data: bytes | None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from typing import Literal
 
 from attrs import field, frozen
@@ -73,6 +74,8 @@ class OcpiConfig:
     register_at_start: bool = True
     settings: Settings = field(factory=Settings, repr=False)
     quirks: Quirks = field(factory=Quirks)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    """For private authorities and client certificates; None: the system's authorities."""
     timeout: float = 30.0
     authorise_timeout: float = 8.0
     command_timeout: int = 30

@@ -119,7 +119,7 @@ class Access(Enum):
     FULL = "everything"
 
 
-class Misstep(Exception):  # noqa: N818
+class Misstep(Exception):
     """A registration that cannot be: the HTTP status and the OCPI code to answer it with."""
 
     def __init__(self, because: str, code: int, status: int = 200) -> None:

@@ -29,7 +29,7 @@ from bridge.translate.files import encode
 _log = logging.getLogger(__name__)
 
 
-class Fault(Exception):  # noqa: N818
+class Fault(Exception):
     """A call that cannot be served: OCPI status code, reason, HTTP status."""
 
     def __init__(self, code: int, because: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:

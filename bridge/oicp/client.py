@@ -146,7 +146,7 @@ class OicpClient:
             return _read(await self._post(path, body), _acknowledgement)
 
     async def _post(self, path: str, body: bytes, within: float | None = None) -> Answer:
-        answer = await self._http.request("POST", path, body=body, headers=_HEADERS, timeout=within)
+        answer = await self._http.request("POST", path, body=body, headers=_HEADERS, seconds=within)
         if answer.status == 200:
             return answer
         if answer.status in (400, 401, 404):

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -24,12 +24,14 @@ from bridge.model.tariff import Tariff
 from bridge.model.token import SessionToken, Token
 from bridge.roaming.ports import Encoded, Kind, MeterSample, Partner
 from bridge.roaming.storage import SessionRow
-from bridge.tariff import Sample, price_session
+
+if TYPE_CHECKING:
+    from bridge.tariff import Sample
 
 HOUR = Decimal(3600)
 
 
-class Unsettled(BridgeError):  # noqa: N818  (an outcome, not a fault)
+class Unsettled(BridgeError):
     """A CDR that must not be sent: its money, energy, times or identities would be altered, or it cannot be told there."""
 
     remedy = "operator"
@@ -72,6 +74,8 @@ def readings(row: SessionRow, samples: Sequence[MeterSample]) -> list[Sample]:
     The registers at start and end are the charger's own; samples in between that go backwards are left out. A stretch
     without a Wh is parking.
     """
+    from bridge.tariff import Sample  # the engine is loaded for the first bill, not at start
+
     first = Sample(row.started, register_kwh(row.meter_start))
     between = sorted((s for s in samples if s.register_kwh is not None and row.started < s.at), key=lambda s: s.at)
     found = [first]
@@ -136,6 +140,8 @@ def _priced(cdr: Cdr, taken: Sequence[Sample], situation: Situation) -> Cdr:
         hours = _hours(taken[0].time, taken[-1].time)
         volumes = (Volume(CdrDimension.ENERGY, cdr.total_energy or Decimal(0)), Volume(CdrDimension.TIME, hours))
         return evolve(cdr, periods=(ChargingPeriod(taken[0].time, volumes),), total_time=hours, total_cost=Price(Decimal(0), Decimal(0)))
+    from bridge.tariff import price_session
+
     done = price_session(taken, (situation.tariff,), ZoneInfo(situation.zone))
     totals = done.priced.rounded()
     periods = done.periods

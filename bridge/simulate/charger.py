@@ -107,7 +107,8 @@ class SimulatedCharger:
         for work in (self.link.run(), self._deliver(), self._beats()):
             self.later(work)
         if wait is not None:
-            await asyncio.wait_for(self.link.up.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self.link.up.wait()
 
     async def close(self) -> None:
         """Switch it off, without a word."""
@@ -246,7 +247,8 @@ class SimulatedCharger:
         """Have the network again; wait so many seconds for the connection."""
         self.link.allow(True)
         if wait is not None:
-            await asyncio.wait_for(self.link.up.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self.link.up.wait()
 
     def report(self) -> dict[str, Any]:
         """What happened, as JSON: see ``charger_control``."""

@@ -169,8 +169,9 @@ class Link:
             future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
             self._waiting[message_id] = (action, future)
             try:
-                await self._send([2, message_id, action, payload])
-                frame = await asyncio.wait_for(future, self._timeout)
+                async with asyncio.timeout(self._timeout):  # wait_for of Python 3.11 can lose a cancellation
+                    await self._send([2, message_id, action, payload])
+                    frame = await future
             except TimeoutError:
                 self._given_up.add(message_id)
                 raise NotAnsweredError("no answer in time") from None

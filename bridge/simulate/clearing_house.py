@@ -44,7 +44,7 @@ BINDINGS = {SERVICE: "eCHS-OCHP_1.4", LIVE: "eCHS-OCHP_1.4-live"}
 MOST_BYTES = 64 * 1024 * 1024
 
 
-class Refusal(Exception):  # noqa: N818  (an answer, not a fault of the simulator)
+class Refusal(Exception):
     """A request that is answered with a fault, or with an HTTP status of its own."""
 
     def __init__(self, because: str, code: str = "Client", status: int = 500) -> None:

@@ -24,7 +24,9 @@ and keeps everything. Besides OCPI below ``/ocpi`` it serves, as JSON:
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -330,7 +332,10 @@ def command(host: str, port: int, url: str, party: str, name: str, tokens: int, 
 async def _forever(host: str, port: int, emsp: Emsp) -> None:
     runner = await serve(host, port, emsp)
     click.echo(f"eMSP {emsp.country_code}*{emsp.party_id} at http://{host}:{port}/ocpi/versions, report at /_sim/report")
+    ended = asyncio.Event()
+    with suppress(NotImplementedError):  # Windows has no signal handlers in the loop
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     try:
-        await asyncio.Event().wait()
+        await ended.wait()
     finally:
         await runner.cleanup()

@@ -22,7 +22,7 @@ VERSION = "2.2.1"
 PATH = "/ocpi/" + VERSION
 
 
-class Reject(Exception):  # noqa: N818
+class Reject(Exception):
     """A message that is refused: OCPI status code, reason, HTTP status. ``record`` False: an ordinary answer."""
 
     def __init__(self, code: int, because: str, status: int = 200, *, record: bool = True) -> None:

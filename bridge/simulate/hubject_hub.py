@@ -59,7 +59,7 @@ class Session:
     progressed: datetime | None = None
 
 
-class No(Exception):  # noqa: N818  (an answer)
+class No(Exception):
     """A business failure: a status code with HTTP 200. ``kind``: ``fault``, ``abort``, ``duplicate`` or ``driver``."""
 
     def __init__(self, code: str, info: str, kind: str = "fault") -> None:
@@ -69,11 +69,11 @@ class No(Exception):  # noqa: N818  (an answer)
         self.kind = kind
 
 
-class NoAccess(Exception):  # noqa: N818
+class NoAccess(Exception):
     """The identity in path or body is not the certificate's: HTTP 401 with 017."""
 
 
-class BadFields(Exception):  # noqa: N818
+class BadFields(Exception):
     """A message against the field tables: HTTP 400 with a FaultBody."""
 
     def __init__(self, faults: list[Fault]) -> None:

@@ -44,14 +44,14 @@ class Database:
 
     def open(self) -> None:
         """Create or upgrade the file and start the writer."""
-        from sqlite_utils import Database as Utils
-
-        from bridge.store.schema import migrate
+        from bridge.store import schema
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
         writer = connect(self.path)
-        version = Utils(writer)
-        migrate(version)
+        if not schema.is_newest(writer):
+            from sqlite_utils import Database as Utils  # slow to import, and not needed at most starts
+
+            schema.migrate(Utils(writer))
         self._reader = connect(self.path)
         self._reader.execute("PRAGMA query_only = ON")
         self._thread = threading.Thread(target=self._run, args=(writer,), name="store-writer", daemon=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlite_utils import Database
 
 FIRST = """
@@ -57,13 +59,25 @@ CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
+_SET = "bridge"
+_NEWEST = "001_first"
+
+
+def is_newest(db: sqlite3.Connection) -> bool:
+    """Whether the newest migration was applied, so that there is nothing to do."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone() is None:
+        return False
+    found = db.execute("SELECT 1 FROM _sqlite_migrations WHERE migration_set = ? AND name = ?", (_SET, _NEWEST))
+    return found.fetchone() is not None
+
+
 def migrate(db: Database) -> None:
     """Bring a database to the newest schema."""
     from sqlite_utils import Migrations
 
-    steps = Migrations("bridge")
+    steps = Migrations(_SET)
 
-    @steps(name="001_first", transactional=False)
+    @steps(name=_NEWEST, transactional=False)
     def first(db: Database) -> None:
         db.executescript(FIRST)
 

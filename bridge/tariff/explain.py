@@ -202,22 +202,15 @@ def _say(line: Line) -> list[str]:
     elif line.incl is None:
         taxed = " before taxes; after them is not known"
     elif line.vat is not None and line.incl != line.excl:
-        taxed = f" before, {_short(line.incl)} after {text(line.vat)} % VAT"
-    unit = f" per {_UNITS[line.dimension]}" if _UNITS[line.dimension] else ""
-    volume = _told(line.volume, line.dimension)
-    if line.volume != line.consumed:
-        volume += f" ({_told(line.consumed, line.dimension)} rounded up)"
-    amount = "" if line.dimension == "FLAT" else f"{volume} at "
+        taxed = f" before, {text(line.incl)} after {text(line.vat)} % VAT"
     where = f"element {line.element + 1}, component {line.component + 1}: {describe(line.restrictions)}"
-    said = _short(cost) if cost is not None else "?"
-    return [
-        f"     {_NAMES[line.dimension]:<14}{amount}{text(line.unit_price)}{unit} = {said}{taxed}",
-        f"     {'':<14}{where}",
-    ]
-
-
-def _short(value: Decimal) -> str:
-    return text(value)
+    said = text(cost) if cost is not None else "not known"
+    if line.dimension != "FLAT":
+        volume = _told(line.volume, line.dimension)
+        if line.volume != line.consumed:
+            volume += f" ({_told(line.consumed, line.dimension)} rounded up)"
+        said = f"{volume} at {text(line.unit_price)} per {_UNITS[line.dimension]} = {said}"
+    return [f"     {_NAMES[line.dimension]:<14}{said}{taxed}", f"     {'':<14}{where}"]
 
 
 def _steps(priced: Priced) -> list[str]:

@@ -185,8 +185,12 @@ class Translator:
         if losses := cx.losses:
             cx.losses = []
             self._report(losses, owners, report)
-        if self.target.carries == LOCATION and obj.evses and not wire.evses:
-            return None
+        if self.target.carries == LOCATION and obj.evses:
+            left_out = len(obj.evses) - len(wire.evses or ())
+            self.tally.refused += left_out
+            of -= min(left_out, of)
+            if not wire.evses:
+                return None
         self.tally.written += of
         if _has_extras(obj) and (extras := [*_extras(obj)]):
             wire = self._with_extras(wire, extras, owners, report)
@@ -196,20 +200,11 @@ class Translator:
         if isinstance(owners, _Single):
             ident, told = owners.ident, owners.told
             for path, kind, value, because in losses:
-                if kind == REFUSED:
-                    self._count(path, kind)
                 report(ident, _made(Loss, (path if kind == DEFAULTED else told[path], kind, value, because)))
             return
         for path, kind, value, because in losses:
-            self._count(path, kind)
             for owner, name in owners(path, kind):
                 report(owner, Loss(name, kind, value, because))
-
-    def _count(self, path: str, kind: str) -> None:
-        """An EVSE that a location leaves out is a refused record."""
-        if kind == REFUSED and _WHOLE_EVSE.match(path):
-            self.tally.refused += 1
-            self.tally.written -= 1
 
     def _with_extras(self, wire: Any, extras: list[tuple[str, Extra]], owners: Any, report: Report) -> Any:
         keep = self.source.format == self.target.format and hasattr(wire, "__struct_fields__")
@@ -219,8 +214,8 @@ class Translator:
                 data = _builtins(wire) if data is None else data
                 _insert(data, _joined(path, extra.path), extra.value)
                 continue
-            for owner, _ in owners(path, DROPPED):
-                report(owner, Loss(_joined(path, extra.path), DROPPED, extra.value, "the specification has no such field"))
+            for owner, name in owners(path, DROPPED):
+                report(owner, Loss(_joined(name, extra.path), DROPPED, extra.value, "the specification has no such field"))
         return wire if data is None else data
 
     def _refuse(self, ident: str, loss: Loss, report: Report) -> None:
@@ -229,7 +224,6 @@ class Translator:
 
 
 _EVSES = re.compile(r"evses\[(\d+)\](.*)")
-_WHOLE_EVSE = re.compile(r"evses\[\d+\](?!\.(connectors|images|directions|status_schedule|capabilities)\[)")
 
 
 def with_extra(obj: Any, family: str, unknown: list[tuple[str, Any]]) -> Any:

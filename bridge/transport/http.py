@@ -65,18 +65,20 @@ class HttpClient:
         await self.close()
 
     async def request(self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None,
-                      params: Mapping[str, str] | None = None, timeout: float | None = None) -> Answer:  # fmt: skip
+                      params: Mapping[str, str] | None = None, seconds: float | None = None) -> Answer:  # fmt: skip
         """Send one request and read the whole answer. Raises Unreachable for no answer, 429 and 5xx."""
         await self.open()
-        assert self._session is not None
+        session = self._session
+        if session is None:
+            raise Unreachable("the client is closed")
         url = path if path.startswith(("http://", "https://")) else self.base + path
-        more: dict[str, Any] = {} if timeout is None else {"timeout": aiohttp.ClientTimeout(total=timeout)}
+        more: dict[str, Any] = {} if seconds is None else {"timeout": aiohttp.ClientTimeout(total=seconds)}
         try:
-            async with self._session.request(method, url, data=body, headers=headers, params=params, allow_redirects=False,
+            async with session.request(method, url, data=body, headers=headers, params=params, allow_redirects=False,
                                              **more) as response:  # fmt: skip
                 data = await _limited(response)
                 answer = Answer(response.status, response.headers, data)
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as why:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as why:
             raise Unreachable(f"no connection: {type(why).__name__}") from why
         except TimeoutError as why:
             raise Unreachable("no answer in time", sent=True) from why

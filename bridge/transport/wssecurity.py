@@ -20,7 +20,7 @@ WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utilit
 PASSWORD_TEXT = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText"  # noqa: S105
 
 
-class Denied(Exception):  # noqa: N818  (an outcome, not a fault of ours)
+class Denied(Exception):
     """Who calls is not let in. ``code`` is WS-Security's fault code; the reason holds no part of the password."""
 
     def __init__(self, code: str, because: str) -> None:

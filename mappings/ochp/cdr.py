@@ -217,7 +217,7 @@ class Lines(Converter):
                 p.itemPrice,
                 p.periodCost,
                 None if p.taxrate is None else Decimal(p.taxrate),
-            )  # fmt: skip
+            )
             for p in value
         )
         energy = _sum(lines, c.BillingItem.ENERGY)

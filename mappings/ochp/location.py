@@ -55,13 +55,16 @@ from mappings.shared import (
     point,
 )
 
+_IN_SERVICE = (c.Status.AVAILABLE, c.Status.RESERVED_SOON, c.Status.RESERVED, c.Status.CHARGING, c.Status.BLOCKED, c.Status.OCCUPIED,
+               c.Status.NOT_AVAILABLE, c.Status.OUT_OF_ORDER)  # fmt: skip
+
 STATUS = Table(
     (c.Status.UNKNOWN, w.ChargePointStatus.UNKNOWN),
     (c.Status.OPERATIVE, w.ChargePointStatus.OPERATIVE),
     (c.Status.INOPERATIVE, w.ChargePointStatus.INOPERATIVE),
     (c.Status.PLANNED, w.ChargePointStatus.PLANNED),
     (c.Status.REMOVED, w.ChargePointStatus.CLOSED),
-    out=dict.fromkeys((c.Status.AVAILABLE, c.Status.RESERVED_SOON, c.Status.RESERVED, c.Status.CHARGING, c.Status.BLOCKED, c.Status.OCCUPIED, c.Status.NOT_AVAILABLE, c.Status.OUT_OF_ORDER), w.ChargePointStatus.OPERATIVE) | {
+    out=dict.fromkeys(_IN_SERVICE, w.ChargePointStatus.OPERATIVE) | {
         c.Status.OUT_OF_SERVICE: w.ChargePointStatus.INOPERATIVE,
         c.Status.NOT_FOUND: w.ChargePointStatus.UNKNOWN},
     name="ChargePointStatusType",
@@ -87,7 +90,7 @@ PLUG = Table(
         c.Plug.CHAOJI, c.Plug.DOMESTIC_M, c.Plug.DOMESTIC_N, c.Plug.DOMESTIC_O, c.Plug.GBT_AC, c.Plug.GBT_DC, c.Plug.MCS,
         c.Plug.NACS, c.Plug.NEMA_5_20, c.Plug.NEMA_6_30, c.Plug.NEMA_6_50, c.Plug.NEMA_10_30, c.Plug.NEMA_10_50,
         c.Plug.NEMA_14_30, c.Plug.NEMA_14_50, c.Plug.PANTOGRAPH_BOTTOM_UP, c.Plug.PANTOGRAPH_TOP_DOWN, c.Plug.AVCON,
-        c.Plug.SMALL_PADDLE_INDUCTIVE, c.Plug.LARGE_PADDLE_INDUCTIVE)} | dict.fromkeys((c.Plug.LPG, c.Plug.LNG, c.Plug.CNG, c.Plug.H2, c.Plug.SUPER_95, c.Plug.SUPER_PLUS, c.Plug.SUPER_E10, c.Plug.DIESEL, c.Plug.ETHANOL, c.Plug.ADBLUE), "fuels come with OCHP 1.4.1"),
+        c.Plug.SMALL_PADDLE_INDUCTIVE, c.Plug.LARGE_PADDLE_INDUCTIVE)} | dict.fromkeys(c.FUELS, "fuels come with OCHP 1.4.1"),
     name="ConnectorStandard",
 ).covers(c.Plug, w.ConnectorStandard)  # fmt: skip
 

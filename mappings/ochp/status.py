@@ -85,12 +85,15 @@ STATUS = Mapping(c.EvseStatus, w.EvseStatus, (
     no_place("parking_id", because="parking spots have a status record of their own"),
 ), name="EvseStatus")  # fmt: skip
 
+_TAKEN = (c.Status.RESERVED, c.Status.CHARGING, c.Status.BLOCKED, c.Status.OCCUPIED, c.Status.INOPERATIVE, c.Status.OUT_OF_ORDER,
+          c.Status.OUT_OF_SERVICE)  # fmt: skip
+
 PARKING = Mapping(c.EvseStatus, w.ParkingStatus, (
     row("parking_id", "parkingId"),
     row("status", "status", Table(
         (c.Status.AVAILABLE, w.Major.AVAILABLE), (c.Status.NOT_AVAILABLE, w.Major.NOT_AVAILABLE),
         (c.Status.UNKNOWN, w.Major.UNKNOWN),
-        out=dict.fromkeys((c.Status.RESERVED, c.Status.CHARGING, c.Status.BLOCKED, c.Status.OCCUPIED, c.Status.INOPERATIVE, c.Status.OUT_OF_ORDER, c.Status.OUT_OF_SERVICE), w.Major.NOT_AVAILABLE) | {
+        out=dict.fromkeys(_TAKEN, w.Major.NOT_AVAILABLE) | {
             c.Status.RESERVED_SOON: w.Major.AVAILABLE, c.Status.OPERATIVE: w.Major.UNKNOWN,
             c.Status.NOT_FOUND: w.Major.UNKNOWN},
         never={c.Status.PLANNED: "no live status", c.Status.REMOVED: "no live status"},

@@ -103,7 +103,7 @@ class Tariffs(Converter):
     def _moments(self, r: c.Restrictions, cx: Context, path: str) -> tuple[Any, Any]:
         zone = cx.constants.get("time_zone")
         if zone is None:
-            raise Refused(f"{path}.start_date", "OCHP restricts by moments; local dates need a time zone: set time_zone in the partner file",
+            raise Refused(f"{path}.start_date", "OCHP restricts by moments; local dates need time_zone in the partner file",
                           r.start_date or r.end_date, "time_zone")  # fmt: skip
         made = [datetime.combine(d, time(), ZoneInfo(zone)).astimezone(UTC) if d is not None else None for d in (r.start_date, r.end_date)]
         return made[0], made[1]
@@ -195,7 +195,8 @@ def _windows(r: c.Restrictions) -> tuple[RegularHours, ...]:
 def _read(r: w.TariffRestriction, reservation: Any) -> c.Restrictions:
     hours = tuple(RegularHours(h.weekday, h.periodBegin, h.periodEnd) for h in r.regularHours or ())
     made = c.Restrictions(start=r.startDateTime, end=r.endDateTime, min_kwh=r.minEnergy, max_kwh=r.maxEnergy, min_power=r.minPower,
-                          max_power=r.maxPower, min_duration=r.minDuration, max_duration=r.maxDuration, reservation=reservation)  # fmt: skip
+                          max_power=r.maxPower, min_duration=r.minDuration, max_duration=r.maxDuration,
+                          reservation=reservation)  # fmt: skip
     if not hours:
         return made
     spans = by_day(hours)

@@ -9,7 +9,9 @@ from typing import Any
 from bridge.mapping.registry import LOCATION as CARRIES_LOCATIONS
 from bridge.mapping.registry import Entry
 from bridge.ocpi.wire import v221, v221_status
+from bridge.ocpi.wire import v230 as wire230
 from bridge.translate.files import JsonCodec, encode
+from mappings.ocpi import v230 as next_version
 from mappings.ocpi.cdr import CDR
 from mappings.ocpi.location import LOCATION
 from mappings.ocpi.session import SESSION
@@ -50,4 +52,12 @@ FORMATS = (
     Entry("ocpi-2.2.1", "tariff", TARIFF, JsonCodec(v221.Tariff, _DATA, message=envelope), lambda o: o.id),
     Entry("ocpi-2.2.1", "session", SESSION, JsonCodec(v221.Session, _DATA, message=envelope), lambda o: o.id),
     Entry("ocpi-2.2.1", "cdr", CDR, JsonCodec(v221.CDR, _DATA, message=envelope), lambda o: o.id),
+    Entry("ocpi-2.3.0", "location", next_version.LOCATION, JsonCodec(wire230.Location, _DATA, message=envelope), lambda o: o.id,
+          CARRIES_LOCATIONS),
+    Entry("ocpi-2.3.0", "status", STATUS, JsonCodec(v221_status.EvseStatus, _DATA, message=envelope, inside=_statuses),
+          lambda o: o.evse_id or o.uid),
+    Entry("ocpi-2.3.0", "token", next_version.TOKEN, JsonCodec(wire230.Token, _DATA, message=envelope), lambda o: o.contract_id),
+    Entry("ocpi-2.3.0", "tariff", next_version.TARIFF, JsonCodec(wire230.Tariff, _DATA, message=envelope), lambda o: o.id),
+    Entry("ocpi-2.3.0", "session", next_version.SESSION, JsonCodec(wire230.Session, _DATA, message=envelope), lambda o: o.id),
+    Entry("ocpi-2.3.0", "cdr", next_version.CDR, JsonCodec(wire230.CDR, _DATA, message=envelope), lambda o: o.id),
 )  # fmt: skip

@@ -33,7 +33,7 @@ from mappings.ocpi.tariff import TARIFF
 from mappings.shared import OneLine, point
 
 
-def _place(key: str, make: Any = str) -> Any:
+def constant(key: str, make: Any = str) -> Any:
     """A constant of ``cdr_place`` in the partner file."""
 
     def rule(o: c.CdrPlace, cx: Context) -> Any:
@@ -72,19 +72,19 @@ def _power_type(o: c.CdrPlace, cx: Context) -> Any:
 _OCHP_ONLY = "only OCHP has it"
 
 PLACE = Mapping(c.CdrPlace, w.CdrLocation, (
-    row("id", "id", Of(LocationId), or_else=_place("id")),
+    row("id", "id", Of(LocationId), or_else=constant("id")),
     row("name", "name"),
     row(("address.street", "address.house_number", "address.line"), "address", AddressLine(45)),
-    row("address.city", "city", or_else=_place("city")),
+    row("address.city", "city", or_else=constant("city")),
     row("address.postal_code", "postal_code"),
     row("address.state", "state"),
-    row("address.country", "country", or_else=_place("country")),
+    row("address.country", "country", or_else=constant("country")),
     row("coordinates", "coordinates", GEO, or_else=derived(_coordinates, "configured: cdr_place")),
     row("evse_uid", "evse_uid", Of(EvseUid), or_else=derived(lambda o, cx: o.evse_id, "the EVSE-ID")),
     row("evse_id", "evse_id", Of(EvseId)),
     row("connector_id", "connector_id", Of(ConnectorId), or_else=derived(not_available, "not known: #NA")),
-    row("plug", "connector_standard", PLUG, or_else=_place("plug", loc.Plug)),
-    row("format", "connector_format", FORMAT, or_else=_place("format", loc.PlugFormat)),
+    row("plug", "connector_standard", PLUG, or_else=constant("plug", loc.Plug)),
+    row("format", "connector_format", FORMAT, or_else=constant("format", loc.PlugFormat)),
     row("power_type", "connector_power_type", POWER_TYPE,
         or_else=derived(_power_type, "DC as told, or configured: cdr_place.power_type")),
     no_place("time_zone", because="OCPI's copy of the place has no time zone"),
@@ -140,6 +140,9 @@ def _total_cost(o: c.Cdr, cx: Context) -> Any:
     return None if told is None else Price(told)
 
 
+TOTAL_COST = derived(_total_cost, "configured: total_cost")
+
+
 def _hours(o: c.Cdr, cx: Context) -> Any:
     return hours_between(o.start, o.end) if o.start is not None and o.end is not None else None
 
@@ -159,7 +162,7 @@ CDR = Mapping(c.Cdr, w.CDR, (
     row("tariffs", "tariffs", Each(TARIFF, WHOLE)),
     row("periods", "charging_periods", Each(PERIOD, WHOLE), or_else=derived(_periods, "from the priced lines or the total energy")),
     row("signed_data", "signed_data", One(SIGNED_DATA)),
-    row("total_cost", "total_cost", One(PRICE, WHOLE), or_else=derived(_total_cost, "configured: total_cost")),
+    row("total_cost", "total_cost", One(PRICE, WHOLE), or_else=TOTAL_COST),
     row("total_fixed_cost", "total_fixed_cost", One(PRICE, WHOLE)),
     row("total_energy", "total_energy"),
     row("total_energy_cost", "total_energy_cost", One(PRICE, WHOLE)),

@@ -115,7 +115,7 @@ PLUG = Table(
         c.Plug.AVCON: "OCPI has no AVCON connector",
         c.Plug.SMALL_PADDLE_INDUCTIVE: "OCPI has no paddle inductive connector",
         c.Plug.LARGE_PADDLE_INDUCTIVE: "OCPI has no paddle inductive connector",
-        **dict.fromkeys((c.Plug.LPG, c.Plug.LNG, c.Plug.CNG, c.Plug.H2, c.Plug.SUPER_95, c.Plug.SUPER_PLUS, c.Plug.SUPER_E10, c.Plug.DIESEL, c.Plug.ETHANOL, c.Plug.ADBLUE), "OCPI has no fuels"),
+        **dict.fromkeys(c.FUELS, "OCPI has no fuels"),
     },
     name="ConnectorType",
 ).covers(c.Plug, w.ConnectorType)  # fmt: skip

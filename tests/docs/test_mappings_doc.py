@@ -58,7 +58,7 @@ def test_the_examples(folder: Path) -> None:
         elif language == "python":
             output = io.StringIO()
             with contextlib.redirect_stdout(output):
-                exec(compile(text, str(PAGE), "exec"), scope)  # noqa: S102  (the page is ours)
+                exec(compile(text, str(PAGE), "exec", dont_inherit=True), scope)  # noqa: S102  (the page is ours)
             printed = output.getvalue()
         elif language == "text":
             assert printed == text

@@ -108,6 +108,8 @@ _VALUES: dict[Any, Strategy] = {
     "group_id": often(["GROUP1"], ["G" * 50]), "authorization_reference": often(["REF-17"], ["R" * 50]), "product_id": picked("Standard Price"),
     "invoice_reference_id": often(["INV-1"], ["I" * 50]), "credit_reference_id": often(["CDR0"], ["C" * 50]), "pin": picked("1234", "99887766"), "nature": picked("Start", "End", "Intermediate"),
     # canonical, by class and name
+    (common.Image, "url"): often([f"https://example.com/{i}.{end}" for i in range(8) for end in ("jpg", "png")],
+                                 ["https://example.com/" + "x" * 300, "ftp://example.com/c", "example.com"]),
     (common.Image, "type"): often(["jpeg", "png"], ["tiff2", "webp"]),
     (c.Evse, "current"): often([c.CurrentKind.AC, c.CurrentKind.DC], [c.CurrentKind.DIESEL]),
     (c.ParkingSpot, "id"): often(["DE*ABC*P15", "DEABCP16"], ["spot 17"]),
@@ -564,6 +566,7 @@ UNIQUE: dict[Any, Callable[[Any], Any]] = {
     ochp.RegularHours: lambda hours: hours.weekday, ocpi.RegularHours: lambda hours: hours.weekday, oicp.OpeningTimes: lambda times: times.on,
     session.Volume: lambda volume: volume.dimension, ocpi.CdrDimension: lambda volume: volume.type,
     tariff.PriceComponent: lambda price: price.dimension, ocpi.PriceComponent: lambda price: price.type,
+    common.Image: lambda image: image.url,
     common.Impact: lambda impact: impact.kind, ocpi.EnvironmentalImpact: lambda impact: impact.category,
 }  # fmt: skip
 """By what the items of a list have to differ in valid objects."""

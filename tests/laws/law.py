@@ -152,12 +152,26 @@ def rows(mapping: Mapping) -> list[Row]:
     return [r for r in mapping.rows if not r.one_way]
 
 
-def broken_row(trip: Trip, one: Row) -> list[str]:
-    """Law 1: no loss is told of the row's fields, and yet they come back otherwise."""
-    fields = [steps(_wired(path)) for path in (one.canon if trip.out else one.wire)]
-    if any(_related(t.path, path) for t in trip.told for path in fields):
-        return []
-    return [f"{name(one)}: nothing is told of {d}" for d in trip.differences if any(_under(d, path) for path in fields)]
+def broken_rows(trip: Trip) -> list[str]:
+    """Law 1: rows of whose fields no loss tells, and yet they come back otherwise."""
+    return [f"{name(one)}: {d}" for one in rows(trip.mapping) if not _touched(trip, one) for d in _changed(trip, one)]
+
+
+def exact(trip: Trip, one: Row) -> bool:
+    """Whether the row has a value in this trip, nothing is told of it, and it comes back."""
+    return any(not empty(at(trip.given, path)) for path in _fields(trip, one)) and not _touched(trip, one) and not _changed(trip, one)
+
+
+def _fields(trip: Trip, one: Row) -> list[Steps]:
+    return [steps(_wired(path)) for path in (one.canon if trip.out else one.wire)]
+
+
+def _touched(trip: Trip, one: Row) -> bool:
+    return any(_related(t.path, path) for t in trip.told for path in _fields(trip, one))
+
+
+def _changed(trip: Trip, one: Row) -> list[Difference]:
+    return [d for d in trip.differences for path in _fields(trip, one) if _under(d, path) and not _read_as(d, trip)]
 
 
 def name(one: Row) -> str:
@@ -294,5 +308,5 @@ def ill_told(trip: Trip) -> list[str]:
     return wrong
 
 
-__all__ = ["FACTS", "NONE", "Case", "Told", "Trip", "broken_row", "cases", "empty", "example", "ill_told", "leads", "lost_ways",
+__all__ = ["FACTS", "NONE", "Case", "Told", "Trip", "at", "broken_rows", "cases", "empty", "exact", "example", "ill_told", "leads", "lost_ways",
            "name", "noise", "rows", "travel", "untold"]  # fmt: skip

@@ -189,7 +189,7 @@ async def test_what_follows_an_undelivered_state_of_the_same_object_waits() -> N
     (200, failure(2001, "CDR already exists"), Rejected("HTTP 200, OCPI 2001: CDR already exists", "2001", duplicate=True)),
     (405, b"", Rejected("HTTP 405", "405")),
     (201, success(), Delivered()),
-])  # fmt: skip
+], ids=["500", "html", "empty", "3000", "401", "400", "2001", "409", "already-exists", "405", "201"])  # fmt: skip
 async def test_what_answers_to_a_cdr_mean(status: int, body: bytes, expected: Any) -> None:
     async def post(request: web.Request) -> web.Response:
         return web.Response(status=status, body=body, content_type="application/json")
@@ -340,11 +340,11 @@ async def test_a_partner_that_allows_other_evses_does_not_allow_this_one() -> No
 
 
 @pytest.mark.parametrize("answered", [
-    web.Response(status=503), web.Response(text="hello"), web.Response(body=success(b'{"allowed":"PERHAPS"}')),
-])  # fmt: skip
-async def test_no_answer_to_a_request_is_unreachable(answered: web.Response) -> None:
+    (503, b""), (200, b"hello"), (200, b'{"data":{"allowed":"PERHAPS"},"status_code":1000,"timestamp":"2026-11-01T10:00:00Z"}'),
+], ids=["503", "no-envelope", "no-such-answer"])  # fmt: skip
+async def test_no_answer_to_a_request_is_unreachable(answered: tuple[int, bytes]) -> None:
     async def authorize(request: web.Request) -> web.Response:
-        return web.Response(status=answered.status, body=answered.body)
+        return web.Response(status=answered[0], body=answered[1])
 
     async with lone("POST", "/tokens/{uid}/authorize", authorize) as partner:
         with pytest.raises(Unreachable):

@@ -1,0 +1,3 @@
+    for change in (
+        {"tariffs": []},
+        {"tariffs": None},
