@@ -220,6 +220,10 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+_MOST_DIGITS = 40
+"""Numbers beyond this exponent are hostile: writing one out would fill the memory."""
+
+
 def _number(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise _Bad(f"a number expected, found {_kind(value)}")
@@ -227,8 +231,8 @@ def _number(value: Any) -> Decimal:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         raise _Bad(f"{value!r} is no number") from None
-    if not number.is_finite():
-        raise _Bad(f"{value!r} is no number")
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
+        raise _Bad(f"{str(value)[:40]!r} is no number within reason")
     return number
 
 

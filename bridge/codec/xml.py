@@ -266,8 +266,8 @@ def _decimal(text: str) -> Decimal:
         number = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{text!r} is no number") from None
-    if not number.is_finite():
-        raise ValueError(f"{text!r} is no number")
+    if not number.is_finite() or abs(number.adjusted()) > 40:  # beyond this, writing it out would fill the memory
+        raise ValueError(f"{text[:40]!r} is no number within reason")
     return number
 
 

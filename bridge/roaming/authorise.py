@@ -1,16 +1,22 @@
 """Authorisation: who owns a card, who is asked, and what is answered within one deadline.
 
 The owner is resolved first, from the tokens that partners gave us. A known owner is asked by its preferred route only
-(bilateral before hub, then by priority), and not at all where its whitelist says so. An unknown card goes out in stages,
-one per priority; the first stage with an acceptance ends it, and between acceptances priority decides, never arrival.
-The operator's own cards and random uids (4 bytes beginning 08) are never asked for elsewhere.
+(bilateral before hub, then by priority), and not at all where its whitelist says so. An unknown card goes out in stages
+(bilateral partners, then hubs, unless configured otherwise) within one deadline; everybody in a stage is asked at once.
+The first stage with a definite answer ends it, and within a stage the route's priority decides, never arrival: an answer
+is taken as soon as nobody better ranked can still give another. The operator's own cards, random uids (4 bytes beginning
+08) and tags that stand for a remote start are never asked for elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import re
+import secrets
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -21,28 +27,36 @@ from attrs import frozen
 
 from bridge.errors import Declined, Unreachable
 from bridge.model import json as model_json
-from bridge.model.ids import EvseId, IdError, RfidUid, mask
-from bridge.model.token import Allowed, Token, TokenKind, Whitelist
+from bridge.model.ids import ContractId, EvseId, IdError, RfidUid, mask
+from bridge.model.token import Allowed, Token, TokenKind, UidHash, Whitelist
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
 from bridge.roaming.ports import AnswersAuthorisation, AuthorisationAnswer, AuthorisationRequest, ChargerAnswer, Partner
 from bridge.roaming.storage import DecisionRow, EvseRow, Storage, TokenRow
 
+log = logging.getLogger(__name__)
+
 
 @frozen
 class Route:
-    """How a partner is asked."""
+    """How a partner is asked. ``stage``: whose turn comes first; None: bilateral partners before hubs."""
 
     partner: str
     hub: bool = False
     priority: int = 100
     asks: bool = True
     accepts_known_offline: bool = False
+    stage: int | None = None
 
     @property
-    def rank(self) -> tuple[bool, int, str]:
-        """Bilateral before hub, then priority."""
-        return self.hub, self.priority, self.partner
+    def turn(self) -> int:
+        """The stage: as configured, else 1 for a bilateral partner and 2 for a hub."""
+        return self.stage if self.stage is not None else 2 if self.hub else 1
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Preference among routes, the lowest first: stage, then priority."""
+        return self.turn, self.priority, self.partner
 
 
 @frozen
@@ -80,6 +94,34 @@ def normal(uid: str) -> str:
         return uid.strip().upper()
 
 
+_ALIAS = re.compile(r"R[0-9A-F]{18}")
+
+
+def alias() -> str:
+    """A new id tag of 19 characters that stands for a driver whose own uid a charger cannot hold."""
+    return "R" + secrets.token_hex(9).upper()
+
+
+def is_alias(uid: str) -> bool:
+    """Whether it is such a tag: no card has it, and nobody elsewhere knows it."""
+    return _ALIAS.fullmatch(uid) is not None
+
+
+def lookup_key(token: Token) -> str:
+    """How a token is found: its normalised uid, or for one that only gives a digest of it, which digest that is."""
+    return f"{token.hashed}:{str(token.uid).lower()}" if token.hashed is not None else normal(str(token.uid))
+
+
+def lookup_keys(uid: str) -> tuple[str, ...]:
+    """Every key under which a card's token may stand. Digests are of the uid's text, in capitals or small letters
+    (OCHP 1.4, EmtId, does not say which)."""
+    keys = [uid]
+    for text in (uid.upper().encode(), uid.lower().encode()):
+        keys.append(f"{UidHash.SHA_1}:{hashlib.sha1(text).hexdigest()}")  # noqa: S324  (the partner's choice)
+        keys.append(f"{UidHash.SHA_256}:{hashlib.sha256(text).hexdigest()}")
+    return tuple(dict.fromkeys(keys))
+
+
 def fingerprint(uid: str) -> str:
     """Finds decisions about the same card again without telling the card."""
     return hashlib.sha256(("card:" + normal(uid)).encode()).hexdigest()[:16]
@@ -91,7 +133,11 @@ class _Asked:
     answer: AuthorisationAnswer | None
     error: str | None
     milliseconds: float
-    definite: bool = False
+
+    @property
+    def definite(self) -> bool:
+        """Whether its owner has spoken: yes, or no about a card that it knows."""
+        return self.answer is not None and self.answer.allowed in _DEFINITE
 
 
 class Authoriser:
@@ -125,90 +171,153 @@ class Authoriser:
             return _decision(ChargerAnswer.INVALID, "refused", "no EVSE is bound to this charger")
         if uid in self.own:
             return _decision(ChargerAnswer.ACCEPTED, "own", "a customer of the operator")
-        known = [t for t in self.store.tokens(uid) if self._may(t.partner, kinds.TOKENS, evses)]
+        if is_alias(uid):
+            return _decision(ChargerAnswer.INVALID, "refused", "it stands for a remote start that is over")
+        known = [t for t in self.store.tokens(*lookup_keys(uid)) if self._may(t.partner, kinds.TOKENS, evses)]
         if known:
             return await self._known(uid, known, evses, asked)
         if is_random(uid):
             return _decision(ChargerAnswer.INVALID, "refused", "a random uid: it says nothing about its owner")
         return await self._unknown(uid, evses, asked)
 
+    def standing(self, uid: str, partner: str | None) -> bool | None:
+        """Whether a partner's token with this uid may be used as it stands; None if it gave us none."""
+        rows = [t for t in self.store.tokens(*lookup_keys(normal(uid))) if t.partner == partner]
+        return any(self._usable(t) for t in rows) if rows else None
+
     def _may(self, partner: str, kind: str, evses: Sequence[EvseRow]) -> bool:
         return any(self.book.find(partner, kind, e.operator, e.groups, self.now()) is not None for e in evses)
 
+    def _usable(self, row: TokenRow) -> bool:
+        return row.valid and (row.expires is None or row.expires > self.now())
+
+    def _preferred(self, known: Sequence[TokenRow]) -> TokenRow:
+        """The token of the owner's preferred route, even if that one says that it is not valid: it is the owner's word.
+
+        Only where two partners give one uid to different contracts is the one taken that may be used.
+        """
+        ranked = sorted(known, key=lambda t: self._route(t.partner).rank)
+        first = ranked[0]
+        if self._usable(first) or first.contract is None:
+            return first
+        return next((t for t in ranked if t.contract is not None and self._usable(t)
+                     and _contract(t.contract) != _contract(first.contract)), first)  # fmt: skip
+
     async def _known(self, uid: str, known: Sequence[TokenRow], evses: Sequence[EvseRow], asked: list[_Asked]) -> Decision:
-        row = min(known, key=lambda t: (not t.valid, self._route(t.partner).rank))
+        row = self._preferred(known)
         token: Token = model_json.from_json(Token, orjson.loads(row.body))
-        expired = row.expires is not None and row.expires <= self.now()
-        usable = row.valid and not expired
+        usable, owner, route = self._usable(row), row.partner, self._route(row.partner)
         whitelist = Whitelist(row.whitelist) if row.whitelist else Whitelist.ALLOWED
         if usable and whitelist in (Whitelist.ALWAYS, Whitelist.ALLOWED):
-            return _decision(ChargerAnswer.ACCEPTED, "whitelist", f"a valid token of {row.partner}", row.partner, token)
-        route = self._route(row.partner)
-        partner = self.partners.get(row.partner)
-        if whitelist is not Whitelist.ALWAYS and route.asks and isinstance(partner, AnswersAuthorisation):
-            one = await self._ask(route, uid, token, evses)
+            return _decision(ChargerAnswer.ACCEPTED, "whitelist", f"a valid token of {owner}", owner, token)
+        silence: str | None = None
+        if whitelist is not Whitelist.ALWAYS and route.asks and isinstance(self.partners.get(owner), AnswersAuthorisation):
+            one = await self._ask(route, uid, token, evses, self.seconds)
             asked.append(one)
             if one.answer is not None:
-                return _decision(_ANSWERS[one.answer.allowed], "real-time", f"{row.partner} says {one.answer.allowed.value}",
-                                 row.partner, one.answer.token or token, one.answer)  # fmt: skip
-            if usable and (whitelist is Whitelist.ALLOWED_OFFLINE or route.accepts_known_offline):
-                return _decision(
-                    ChargerAnswer.ACCEPTED, "offline", f"{row.partner} does not answer; its token allows it", row.partner, token
-                )
-            return _decision(ChargerAnswer.INVALID, "refused", f"{row.partner} does not answer: {one.error}", row.partner, token)
-        if expired:
-            return _decision(ChargerAnswer.EXPIRED, "refused", f"the token of {row.partner} has expired", row.partner, token)
-        return _decision(ChargerAnswer.BLOCKED, "refused", f"the token of {row.partner} is not valid", row.partner, token)
+                said = one.answer.allowed
+                return _decision(_ANSWERS[said], "real-time", f"{owner} says {said.value}", owner, one.answer.token or token, one.answer)
+            silence = f"{owner} does not answer: {one.error}"
+        if usable and (whitelist is Whitelist.ALLOWED_OFFLINE or route.accepts_known_offline):
+            because = f"{owner} does not answer" if silence else f"{owner} cannot be asked"
+            return _decision(ChargerAnswer.ACCEPTED, "offline", f"{because}; its token allows it", owner, token)
+        if silence is not None:
+            return _decision(ChargerAnswer.INVALID, "refused", silence, owner, token)
+        if usable:
+            return _decision(ChargerAnswer.INVALID, "refused", f"{owner} wants to be asked and cannot be", owner, token)
+        if row.valid:
+            return _decision(ChargerAnswer.EXPIRED, "refused", f"the token of {owner} has expired", owner, token)
+        return _decision(ChargerAnswer.BLOCKED, "refused", f"the token of {owner} is not valid", owner, token)
 
     async def _unknown(self, uid: str, evses: Sequence[EvseRow], asked: list[_Asked]) -> Decision:
-        routes = [r for r in sorted(self.routes.values(), key=lambda r: r.rank) if r.asks and self._may(r.partner, kinds.TOKENS, evses)
-                  and isinstance(self.partners.get(r.partner), AnswersAuthorisation)]  # fmt: skip
-        deadline = asyncio.get_running_loop().time() + self.seconds
-        stages: dict[tuple[bool, int], list[Route]] = {}
-        for route in routes:
-            stages.setdefault((route.hub, route.priority), []).append(route)
+        stages: dict[int, list[Route]] = {}
+        for route in sorted(self.routes.values(), key=lambda r: r.rank):
+            able = route.asks and isinstance(self.partners.get(route.partner), AnswersAuthorisation)
+            if able and self._may(route.partner, kinds.TOKENS, evses):
+                stages.setdefault(route.turn, []).append(route)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.seconds
         for number, stage in enumerate(stages.values()):
-            left = deadline - asyncio.get_running_loop().time()
+            left = deadline - loop.time()
             if left <= 0:
                 break
-            budget = left / (len(stages) - number)
-            answers = await asyncio.gather(*(self._ask(r, uid, None, evses, budget) for r in stage))
-            asked += answers
-            yes = [a for a in answers if a.answer is not None and a.answer.allowed is Allowed.ALLOWED]
-            if yes:
-                best = min(yes, key=lambda a: a.route.rank)
-                return _decision(ChargerAnswer.ACCEPTED, "real-time", f"{best.route.partner} says ALLOWED", best.route.partner,
-                                 best.answer.token if best.answer else None, best.answer)  # fmt: skip
-            blocked = [a for a in answers if a.answer is not None and a.answer.allowed in _DEFINITE]
-            if blocked and blocked[0].answer is not None:
-                said = blocked[0].answer.allowed
-                return _decision(_ANSWERS[said], "real-time", f"{blocked[0].route.partner}, its owner, says {said.value}",
-                                 blocked[0].route.partner, blocked[0].answer.token, blocked[0].answer)  # fmt: skip
+            best = await self._stage(stage, uid, evses, left / (len(stages) - number), asked)
+            if best is not None and best.answer is not None:
+                said, who = best.answer.allowed, best.route.partner
+                return _decision(_ANSWERS[said], "real-time", f"{who} says {said.value}", who, best.answer.token, best.answer)
+        if any(a.answer is None for a in asked):
+            return _decision(ChargerAnswer.INVALID, "refused", "nobody who answered in time knows this card")
         return _decision(ChargerAnswer.INVALID, "refused", "nobody knows this card" if asked else "nobody to ask about an unknown card")
 
-    async def _ask(self, route: Route, uid: str, token: Token | None, evses: Sequence[EvseRow], seconds: float | None = None) -> _Asked:
-        partner = self.partners[route.partner]
-        evse = evses[0] if len(evses) == 1 else None
-        operator = evses[0].operator
-        request = AuthorisationRequest(
-            str(token.uid) if token is not None and token.uid else uid, token.kind if token is not None and token.kind else TokenKind.RFID,
-            EvseId(evse.written) if evse else None, evse.uid if evse else None, evses[0].location if evse else None, operator,
-            str(uuid.uuid4()))  # fmt: skip
+    async def _stage(self, stage: Sequence[Route], uid: str, evses: Sequence[EvseRow], budget: float, asked: list[_Asked]) -> _Asked | None:
+        """Ask everybody in a stage at once; the best-ranked definite answer, without waiting for worse-ranked routes."""
         started = time.perf_counter()
+        waiting = {asyncio.ensure_future(self._ask(r, uid, None, evses, budget)): r for r in stage}
+        best: _Asked | None = None
         try:
-            async with asyncio.timeout(self.seconds if seconds is None else seconds):
-                answer = await partner.authorise(request)  # type: ignore[attr-defined]
+            while waiting and (best is None or any(r.rank < best.route.rank for r in waiting.values())):
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    del waiting[task]
+                    one = task.result()
+                    asked.append(one)
+                    if one.definite and (best is None or one.route.rank < best.route.rank):
+                        best = one
+        finally:
+            for task, route in waiting.items():
+                task.cancel()
+                asked.append(_Asked(route, None, "not waited for", (time.perf_counter() - started) * 1000))
+            await asyncio.gather(*waiting, return_exceptions=True)
+        return best
+
+    async def _ask(self, route: Route, uid: str, token: Token | None, evses: Sequence[EvseRow], seconds: float) -> _Asked:
+        """Ask one partner. A partner, or its adapter, that fails in whatever way has not answered, and disturbs nobody."""
+        evse = evses[0] if len(evses) == 1 else None
+        own = token is not None and token.uid is not None and token.hashed is None
+        request = AuthorisationRequest(
+            str(token.uid) if token is not None and own else uid, token.kind if token is not None and token.kind else TokenKind.RFID,
+            EvseId(evse.written) if evse else None, evse.uid if evse else None, evses[0].location, evses[0].operator, str(uuid.uuid4()))  # fmt: skip
+        started = time.perf_counter()
+        answer: AuthorisationAnswer | None = None
+        error: str | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self.partners[route.partner].authorise(request)  # type: ignore[attr-defined]
         except TimeoutError:
-            return _Asked(route, None, "no answer in time", (time.perf_counter() - started) * 1000)
+            error = "no answer in time"
         except (Unreachable, Declined) as why:
-            return _Asked(route, None, str(why), (time.perf_counter() - started) * 1000)
-        return _Asked(route, answer, None, (time.perf_counter() - started) * 1000)
+            error = _masked(str(why), uid, request.uid)
+        except Exception as why:  # noqa: BLE001
+            error = f"fault: {type(why).__name__}"
+            # Its text may hold the uid; the type and the place in the code say enough.
+            log.error("asking %s failed: %s in %s", route.partner, type(why).__name__, _where(why))
+        return _Asked(route, answer, error, (time.perf_counter() - started) * 1000)
 
     def _route(self, partner: str) -> Route:
         return self.routes.get(partner) or Route(partner, asks=False)
 
 
-_DEFINITE = frozenset({Allowed.BLOCKED, Allowed.EXPIRED, Allowed.NO_CREDIT})
+_DEFINITE = frozenset({Allowed.ALLOWED, Allowed.BLOCKED, Allowed.EXPIRED, Allowed.NO_CREDIT})
+"""Answers of somebody who knows the card; NOT_ALLOWED is what partners say about cards that they do not know."""
+
+
+def _masked(text: str, *uids: str) -> str:
+    """A partner's words without the uid: an address or a message may repeat it."""
+    for uid in uids:
+        text = re.sub(re.escape(uid), mask(uid), text, flags=re.IGNORECASE)
+    return text
+
+
+def _where(why: BaseException) -> str:
+    frame = traceback.extract_tb(why.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"
+
+
+def _contract(text: str) -> str:
+    try:
+        return ContractId.parse(text).key
+    except IdError:
+        return text.upper()
 
 
 def is_random(uid: str) -> bool:
@@ -226,8 +335,8 @@ def _decision(answer: ChargerAnswer, how: str, reason: str, partner: str | None 
 
 def _told(one: _Asked) -> dict[str, Any]:
     said = one.answer.allowed.value if one.answer is not None else None
-    return {"partner": one.route.partner, "hub": one.route.hub, "priority": one.route.priority, "said": said, "error": one.error,
+    return {"partner": one.route.partner, "hub": one.route.hub, "priority": one.route.priority, "stage": one.route.turn, "said": said, "error": one.error,
             "milliseconds": round(one.milliseconds, 1)}  # fmt: skip
 
 
-__all__ = ["Authoriser", "Decision", "Route", "fingerprint", "is_random", "normal"]
+__all__ = ["Authoriser", "Decision", "Route", "alias", "fingerprint", "is_alias", "is_random", "lookup_key", "lookup_keys", "normal"]

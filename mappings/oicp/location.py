@@ -115,7 +115,8 @@ class Plugs(Converter):
         connectors, levels, ratings, current = value
         plugs: list[w.Plug] = []
         facilities: list[w.ChargingFacility] = []
-        kept: list[c.Connector] = []
+        kept: list[tuple[int, c.Connector]] = []
+        before = len(cx.losses)
         path, level_path = at.src
         if ratings is not None and not levels and not any(k.power_type or k.max_power for k in connectors or ()):
             levels = self._rated(connectors or (), ratings, current, cx)
@@ -123,7 +124,7 @@ class Plugs(Converter):
             plug = self._plug(one, cx, f"{path}[{i}]")
             if plug is None:
                 continue
-            kept.append(one)
+            kept.append((i, one))
             plugs.append(plug)
             self._unsaid(one, cx, f"{path}[{i}]")
             if one.power_type is not None or one.max_power is not None:
@@ -131,21 +132,27 @@ class Plugs(Converter):
                                facilities, cx, f"{path}[{i}]", at, "max_")  # fmt: skip
             else:
                 self._left_out(None, one.max_voltage, one.max_amperage, None, one.modes, cx, f"{path}[{i}]", "max_", _NEEDS)
+        given = len(facilities)
         for i, level in enumerate(levels or ()):
             self._facility(level.power_type, level.voltage, level.amperage, level.power, level.modes, facilities, cx,
                            f"{level_path}[{i}]", at, "")  # fmt: skip
-        paired = len(facilities) == len(plugs) and not levels
-        if kept and not paired and any(k.power_type is not None for k in kept):
-            cx.lose(
-                path,
-                NARROWED,
-                len(kept),
-                "OICP does not tie facilities to plugs: not every plug has its facility",
-            )
-        elif levels and len(facilities) == len(plugs) and not any(k.power_type for k in kept) and self._tied(plugs, facilities):
-            cx.lose(level_path, NARROWED, len(levels), "read back as the plugs' own, by position")
-            cx.lose(path, NARROWED, len(kept), "read back with the facilities, by position")
+        if self._paired(plugs, facilities):
+            if given != len(facilities):
+                if levels:
+                    cx.lose(level_path, NARROWED, len(levels), "read back as the plugs' own, by position")
+                self._reread(kept, plugs, facilities, cx, before, path)
+                cx.lose(path, NARROWED, len(kept), "read back with the facilities, by position")
+        elif given:
+            because = "OICP does not tie facilities to plugs: not every plug has its facility"
+            cx.lose(path, NARROWED, len(kept), because)
         return tuple(plugs) or None, tuple(facilities) or None
+
+    def _reread(self, kept: list[tuple[int, c.Connector]], plugs: Any, facilities: Any, cx: Context, before: int, path: str) -> None:
+        """Take back what was said to be lost of connectors and comes back from the facilities of the EVSE."""
+        read, _ = self.back((plugs, facilities), cx, At((path,), (path,)))
+        kept_up = {f"{path}[{i}].{name}" for (i, one), again in zip(kept, read, strict=True) for name in _ELECTRIC
+                   if getattr(one, name) == getattr(again, name)}  # fmt: skip
+        cx.losses[before:] = [loss for loss in cx.losses[before:] if loss.path not in kept_up]
 
     def _plug(self, one: c.Connector, cx: Context, path: str) -> w.Plug | None:
         pair = (one.plug, one.format)
@@ -202,13 +209,14 @@ class Plugs(Converter):
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
         plugs, facilities = value[0] or (), value[1] or ()
-        if facilities and len(plugs) == len(facilities) and self._tied(plugs, facilities):
+        if self._paired(plugs, facilities):
             return tuple(self._connector(p, f) for p, f in zip(plugs, facilities, strict=True)), ()
         levels = tuple(c.PowerLevel(*self._electric(f), modes=tuple(MODE.exact_back[m] for m in f.ChargingModes or ())) for f in facilities)
         return tuple(self._connector(p, None) for p in plugs), levels
 
-    def _tied(self, plugs: Any, facilities: Any) -> bool:
-        return all(
+    def _paired(self, plugs: Any, facilities: Any) -> bool:
+        """Whether plugs and facilities are read as belonging to each other."""
+        return bool(facilities) and len(plugs) == len(facilities) and all(
             f.PowerType is not None and fits(PLUG_FORMAT.exact_back[p][0], POWER_TYPE.exact_back[f.PowerType])
             for p, f in zip(plugs, facilities, strict=True)
         )
@@ -226,6 +234,7 @@ class Plugs(Converter):
                            modes=tuple(MODE.exact_back[m] for m in f.ChargingModes or ()))  # fmt: skip
 
 
+_ELECTRIC = ("power_type", "max_voltage", "max_amperage", "max_power", "modes")
 _NEEDS = "a facility needs power type and power in OICP"
 
 _UNSAID = {

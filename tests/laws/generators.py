@@ -110,6 +110,7 @@ _VALUES: dict[Any, Strategy] = {
     # canonical, by class and name
     (common.Image, "url"): often([f"https://example.com/{i}.{end}" for i in range(8) for end in ("jpg", "png")],
                                  ["https://example.com/" + "x" * 300, "ftp://example.com/c", "example.com"]),
+    (c.PowerLevel, "amperage"): often([10, 20, 24, 48], [125]), (c.PowerLevel, "voltage"): often([240, 500], [920]),
     (common.Image, "type"): often(["jpeg", "png"], ["tiff2", "webp"]),
     (c.Evse, "current"): often([c.CurrentKind.AC, c.CurrentKind.DC], [c.CurrentKind.DIESEL]),
     (c.ParkingSpot, "id"): often(["DE*ABC*P15", "DEABCP16"], ["spot 17"]),
