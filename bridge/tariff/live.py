@@ -234,7 +234,7 @@ class RunningSession:
     def _walk(self, last: _State, now: _State) -> None:
         """Go from one sample to the next and start a period wherever another component becomes active."""
         for state in sorted(self._between(last, now), key=lambda s: (s.at, s.kwh)):
-            if False:
+            if state.kwh < self._reached:
                 state = state._replace(kwh=self._reached)
             self._turn(state)
             self._measure(state)

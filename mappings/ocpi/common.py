@@ -80,6 +80,8 @@ class Url(Converter):
     note = "URL"
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
+        if not value:
+            return None
         if not value.startswith(("http://", "https://")):
             cx.lose(at.src[0], DROPPED, value, "no http(s) URL")
             return None

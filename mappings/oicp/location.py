@@ -138,7 +138,7 @@ class Plugs(Converter):
                            f"{level_path}[{i}]", at, "")  # fmt: skip
         if self._paired(plugs, facilities):
             if given != len(facilities):
-                if levels:
+                if value[1]:
                     cx.lose(level_path, NARROWED, len(levels), "read back as the plugs' own, by position")
                 self._reread(kept, plugs, facilities, cx, before, path)
                 cx.lose(path, NARROWED, len(kept), "read back with the facilities, by position")

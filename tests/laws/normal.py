@@ -51,6 +51,8 @@ _SET = "a set: no protocol gives the order a meaning"
 _FORMS = (
     Form(c.Evse, "capabilities", _SET),
     Form(c.Evse, "payment_options", _SET),
+    Form(c.Evse, "images", "OCHP gathers the pictures of place and EVSE in one list"),
+    Form(c.Place, "images", "OCHP gathers the pictures of place and EVSE in one list"),
     Form(common.EnergyMix, "impacts", "a set; OICP has a field for each kind"),
     Form(c.Hours, "regular", "weekly spans of time; OICP groups them by span, so their order is not kept"),
     Form(oicp.EvseDataRecord, "AuthenticationModes", _SET),
