@@ -187,7 +187,7 @@ class Bridge:
 
 def bindings(config: BridgeConfig) -> Mapping[str, tuple[str, int]]:
     """Which connector an EVSE is, by EVSE-ID as written and by its key."""
-    from bridge.store.sqlite import evse_key
+    from bridge.model.ids import evse_key
 
     found: dict[str, tuple[str, int]] = {}
     for name, charger in config.chargers.items():

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bridge.mapping import DEFAULTED, DROPPED, NARROWED, ROUNDED, TRUNCATED, At, Context, Converter
 from bridge.model.common import Image, Text
-from bridge.model.ids import EvseId, IdError, OperatorId
+from bridge.model.ids import EvseId, IdError, OperatorId, operator_key
 from bridge.model.location import GeoPoint, Place, RegularHours
 from bridge.model.tables import LANGUAGE2, LANGUAGE3, is_zone
 
@@ -271,16 +271,6 @@ def operator_of(evse_id: str | None) -> OperatorId | None:
         return EvseId.parse(evse_id).operator_id
     except IdError:
         return None
-
-
-def operator_key(operator: OperatorId | None) -> str:
-    """The operator for comparing; empty if unknown or in no known form."""
-    if operator is None:
-        return ""
-    try:
-        return operator.key
-    except IdError:
-        return str(operator)
 
 
 def place_hash(place: Place, length: int) -> str:

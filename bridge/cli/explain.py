@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import orjson
@@ -29,7 +29,6 @@ def explain(format_: str, kind: str, as_json: bool) -> None:
         entry = find(format_, kind)
     except UnknownFormat as why:
         _unusable(str(why.args[0]))
-        return
     found = sections(entry.mapping) if isinstance(entry.mapping, Mapping) else []
     if as_json:
         click.echo(orjson.dumps(_json(entry, found), option=orjson.OPT_INDENT_2).decode())
@@ -93,6 +92,6 @@ def _wrap(cell: str, width: int) -> list[str]:
     return [part for text in cell.split("\n") for part in (textwrap.wrap(text, width, subsequent_indent="  ") or [""])]
 
 
-def _unusable(because: str) -> None:
+def _unusable(because: str) -> NoReturn:
     click.echo(f"evbridge explain: {because}", err=True)
     sys.exit(2)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import attrs
 import click
@@ -18,6 +18,7 @@ import orjson
 from bridge.codec.lenient import loads
 from bridge.mapping import partner as partners
 from bridge.mapping.context import Settings
+from bridge.mapping.engine import MappingError
 from bridge.mapping.loss import REFUSED, Loss
 from bridge.mapping.registry import KINDS, UnknownFormat, find
 from bridge.model import json as model_json
@@ -76,7 +77,10 @@ def map_(kind: str, from_: str, to: str, partner: Path | None, losses: Path | No
     with contextlib.ExitStack() as stack:
         opened = _open(input, stack)
         report = Losses(stack.enter_context(losses.open("wb")) if losses is not None else None)
-        translator = Translator(source, target, settings, message=message)
+        try:
+            translator = Translator(source, target, settings, message=message)
+        except MappingError as why:  # a value of the partner file that its table does not have
+            _unusable(f"{partner}: {why}")
         try:
             _write(translator.run(source.codec.read(opened), report), target.codec, message, settings)
         except BadInput as why:
@@ -93,7 +97,6 @@ def _open(name: str, stack: contextlib.ExitStack) -> IO[bytes]:
         return stack.enter_context(Path(name).open("rb"))
     except OSError as why:
         _unusable(f"{name}: {why.strerror}")
-        raise
 
 
 def _write(records: Iterator[Any], codec: Any, message: bool, settings: Settings) -> None:
@@ -124,6 +127,6 @@ def _write(records: Iterator[Any], codec: Any, message: bool, settings: Settings
     out.flush()
 
 
-def _unusable(because: str) -> None:
+def _unusable(because: str) -> NoReturn:
     click.echo(f"evbridge map: {because}", err=True)
     sys.exit(2)

@@ -13,8 +13,9 @@ import click
 
 from bridge.cli.serve import CONFIG
 from bridge.config import load
+from bridge.model.ids import evse_key
 from bridge.store import outbox as jobs
-from bridge.store.sqlite import SqliteStore, evse_key
+from bridge.store.sqlite import SqliteStore
 
 
 def _store(config: Path) -> SqliteStore:

@@ -73,19 +73,13 @@ def price(
         zone = zone_named(_zone(time_zone, record))
         priced = compute(record, given, zone, Rules.ocpi(ocpi_version))
         findings = check(record, priced, near)
+        policy = rounding(priced.currency) if rounded else None
+        said = _said(priced, findings, ocpi_version) if explained else _answer(priced, findings, ocpi_version, policy)
     except NoTariffError as error:
         _stop(NO_TARIFF, f"{_where(error.path, ocpi_version)}: {error.reason}")
     except PricingError as error:
         _stop(UNUSABLE, f"{_where(error.path, ocpi_version)}: {error.reason}")
-    if explained:
-        click.echo(explain(priced), nl=False)
-        for finding in findings:
-            click.echo(f"{finding.code} {ocpi_path(finding.path, ocpi_version)}: {finding.message}")
-        for reading in priced.readings:
-            click.echo(f"otherwise {_both(reading.totals.total)}: {reading.assumes}")
-    else:
-        policy = rounding(priced.currency) if rounded else None
-        click.echo(json.dumps(_answer(priced, findings, ocpi_version, policy), indent=2, ensure_ascii=False))
+    click.echo(said)
     if findings:
         sys.exit(FOUND)
 
@@ -116,7 +110,16 @@ def _stop(status: int, message: str) -> NoReturn:
     sys.exit(status)
 
 
-def _answer(priced: Priced, findings: list[Finding], version: str, policy: Rounding | None) -> dict[str, Any]:
+def _said(priced: Priced, findings: list[Finding], version: str) -> str:
+    """The explanation as text, with what contradicts it and what other readings give."""
+    rows = [explain(priced).rstrip()]
+    rows += [f"{finding.code} {ocpi_path(finding.path, version)}: {finding.message}" for finding in findings]
+    rows += [f"otherwise {_both(reading.totals.total)}: {reading.assumes}" for reading in priced.readings]
+    return "\n".join(rows)
+
+
+def _answer(priced: Priced, findings: list[Finding], version: str, policy: Rounding | None) -> str:
+    """The contract's JSON object."""
     answer: dict[str, Any] = {"currency": priced.currency}
     answer |= _amounts(priced.totals if policy is None else priced.rounded(policy))
     if policy is not None:
@@ -140,7 +143,7 @@ def _answer(priced: Priced, findings: list[Finding], version: str, policy: Round
         for reading in priced.readings
     ]
     answer["explanation"] = explanation(priced)
-    return answer
+    return json.dumps(answer, indent=2, ensure_ascii=False)
 
 
 def _amounts(totals: Totals) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def check(config: Path) -> None:
     """Validate configuration, credentials, mappings and WSDL without starting. Exit status 1 with findings."""
     from bridge.app import Bridge, bindings
     from bridge.mapping.registry import every
-    from bridge.store.sqlite import evse_key
+    from bridge.model.ids import evse_key
 
     settings = load(config)
     bridge = Bridge(settings)

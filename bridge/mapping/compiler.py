@@ -97,7 +97,8 @@ class _Writer:
                        "    except Refused as why: values = why",
                        f"    cx.shared[{key}] = known = (p, values)",
                        "values = known[1]",
-                       "if values.__class__ is not tuple: raise Refused(values.path, values.because, values.value, values.key)"]  # fmt: skip
+                       "if values.__class__ is not tuple:",
+                       "    raise Refused(values.path, values.because, values.value, values.key)"]  # fmt: skip
         if names:
             self.lines.append(f"{''.join(n + ', ' for n in names)}= values")
         self.made.update(inner.made)

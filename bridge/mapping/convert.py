@@ -61,8 +61,6 @@ class Same(Converter):
 
 SAME = Same()
 
-type_ = type
-
 
 class Of(Converter):
     """A text that is an identifier in the model: ``Of(LocationId)``. Going out it is the text as written."""
@@ -212,8 +210,14 @@ class Custom(Converter):
 
     def __init__(self, note: str, out: Callable[[Any, Context, At], Any], back: Callable[[Any, Context, At], Any]) -> None:
         self.note = note
-        self.out = out  # type: ignore[method-assign]
-        self.back = back  # type: ignore[method-assign]
+        self._out = out
+        self._back = back
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        return self._out(value, cx, at)
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        return self._back(value, cx, at)
 
 
 class Memo(Converter):
@@ -314,7 +318,7 @@ class Table(Converter):
         return None
 
 
-def by_name(canon: type_[Enum], wire: type_[Enum], *, name: str, **more: Any) -> Table:
+def by_name(canon: type[Enum], wire: type[Enum], *, name: str, **more: Any) -> Table:
     """A table that pairs the members of two enumerations that have the same name."""
     wires = wire.__members__
     return Table(*((c, wires[n]) for n, c in canon.__members__.items() if n in wires), name=name, **more)

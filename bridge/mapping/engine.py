@@ -232,12 +232,13 @@ def translated(mapping: Mapping, path: str, *, out: bool) -> str:
             place = next((i for i, p in enumerate(mine) if _wired(p) == prefix), None)
             if place is None or not theirs:
                 continue
-            target = theirs[place] if len(theirs) == len(mine) else theirs[0]
-            index = steps[length - 1][1]
+            target: str = theirs[place] if len(theirs) == len(mine) else theirs[0]
+            index: str = steps[length - 1][1]
             rest = path.split(".", length)[length] if length < len(plain) else ""
             nested = getattr(one.conv, "mapping", None)
             if nested is not None and rest:
-                return _wired(target) + index + "." + translated(nested, rest, out=out)
+                below: str = translated(nested, rest, out=out)
+                return _wired(target) + index + "." + below
             return _wired(target) + (index if len(mine) == len(theirs) == 1 else "")
     return path
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import field, frozen
 
 from bridge.mapping.context import Context
 from bridge.mapping.convert import SAME, Converter, Each
+
+if TYPE_CHECKING:
+    from bridge.mapping.engine import Mapping
 
 _UNSET = object()
 
@@ -77,7 +80,7 @@ class Row:
         return not self.canon or not self.wire
 
 
-def row(canon: str | tuple[str, ...], wire: str | tuple[str, ...], conv: Converter = SAME, *, many: bool = False,
+def row(canon: str | tuple[str, ...], wire: str | tuple[str, ...], conv: Converter | Mapping = SAME, *, many: bool = False,
         or_else: Source | None = None, using: str | tuple[str, ...] | None = None, hints: dict[str, str] | None = None) -> Row:  # fmt: skip
     """A row: canonical path(s), wire path(s), converter.
 
@@ -89,7 +92,7 @@ def row(canon: str | tuple[str, ...], wire: str | tuple[str, ...], conv: Convert
     return Row(
         paths_of(canon),
         paths_of(wire),
-        Each(conv) if many else conv,
+        Each(conv) if many else cast(Converter, conv),
         or_else,
         () if using is None else paths_of(using),
         hints=hints or {},

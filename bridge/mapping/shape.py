@@ -96,7 +96,8 @@ def twin(cls: type) -> Any:
     names = [a.name for a in attrs.fields(cls)]
     loose = attrs.make_class("Twin" + cls.__name__, names, slots=True, eq=False, weakref_slot=hasattr(cls, "__weakref__"))
     try:
-        object.__new__(loose).__class__ = cls
+        trial: Any = object.__new__(loose)
+        trial.__class__ = cls
     except TypeError:  # another layout: a class with a dictionary, or one that inherits slots
         return cls
     lines = [f"def build({', '.join(names)}):", "    made = new(loose)", *(f"    made.{name} = {name}" for name in names),

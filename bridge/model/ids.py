@@ -694,3 +694,29 @@ def _why_not_hex(text: str) -> str:
     if len(_SEPARATOR.sub("", text)) % 2:
         return "it has an odd number of hexadecimal digits"
     return "a separator is where none is expected"
+
+
+def contract(text: str) -> ContractId | str:
+    """A contract id where the text is one, else the text as it is: OCPI only recommends the form."""
+    try:
+        return ContractId.parse(text)
+    except IdError:
+        return text
+
+
+def evse_key(text: str) -> str:
+    """How an EVSE is looked up: without case and separators where the text is an EVSE-ID, else in capitals."""
+    try:
+        return EvseId.parse(text).key
+    except IdError:
+        return text.upper()
+
+
+def operator_key(operator: OperatorId | None) -> str:
+    """An operator for comparing; empty if unknown, the text itself if it has no known form."""
+    if operator is None:
+        return ""
+    try:
+        return operator.key
+    except IdError:
+        return str(operator)

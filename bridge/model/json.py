@@ -25,18 +25,12 @@ def _converter() -> cattrs.Converter:
         lambda cls: isinstance(cls, type) and issubclass(cls, str) and cls.__module__ == ids.__name__,
         lambda value, cls: cls(value),
     )
-    made.register_structure_hook(Union[ids.ContractId, str], lambda value, _: _contract(value))  # noqa: UP007
-    made.register_structure_hook(Union[ids.ContractId, str, None], lambda value, _: None if value is None else _contract(value))  # noqa: UP007
+    made.register_structure_hook(Union[ids.ContractId, str], lambda value, _: ids.contract(value))  # noqa: UP007
+    made.register_structure_hook(Union[ids.ContractId, str, None], lambda value, _: None if value is None else ids.contract(value))  # noqa: UP007
     made.register_unstructure_hook_factory(attrs.has, lambda cls: make_dict_unstructure_fn(cls, made, _cattrs_omit_if_default=True))
     made.register_structure_hook_factory(attrs.has, lambda cls: make_dict_structure_fn(cls, made, _cattrs_forbid_extra_keys=True))
     return made
 
-
-def _contract(text: str) -> ids.ContractId | str:
-    try:
-        return ids.ContractId.parse(text)
-    except ids.IdError:
-        return text
 
 
 _CONVERTER = _converter()

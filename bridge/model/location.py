@@ -263,6 +263,13 @@ _PHASES = {PowerType.AC_1_PHASE: 1, PowerType.AC_2_PHASE: 2, PowerType.AC_2_PHAS
            PowerType.AC_3_PHASE: 3, PowerType.DC: 1}  # fmt: skip
 
 
+def fits(plug: Plug | None, kind: PowerType) -> bool:
+    """Whether a plug can carry that kind of current; an unknown plug can."""
+    if plug is None or plug in EITHER_PLUGS:
+        return True
+    return (plug in DC_PLUGS) == (kind is PowerType.DC)
+
+
 class CurrentKind(StrEnum):
     """What a charge point gives (OCHP chargePointType; the fuels are OCHP 1.4.1's)."""
 

@@ -274,9 +274,10 @@ class Authoriser:
         """Ask one partner. A partner, or its adapter, that fails in whatever way has not answered, and disturbs nobody."""
         evse = evses[0] if len(evses) == 1 else None
         own = token is not None and token.uid is not None and token.hashed is None
+        kind = token.kind if token is not None and token.kind else TokenKind.RFID
         request = AuthorisationRequest(
-            str(token.uid) if token is not None and own else uid, token.kind if token is not None and token.kind else TokenKind.RFID,
-            EvseId(evse.written) if evse else None, evse.uid if evse else None, evses[0].location, evses[0].operator, str(uuid.uuid4()))  # fmt: skip
+            str(token.uid) if token is not None and own else uid, kind, EvseId(evse.written) if evse else None, evse.uid if evse else None,
+            evses[0].location, evses[0].operator, str(uuid.uuid4()))  # fmt: skip
         started = time.perf_counter()
         answer: AuthorisationAnswer | None = None
         error: str | None = None
@@ -335,8 +336,8 @@ def _decision(answer: ChargerAnswer, how: str, reason: str, partner: str | None 
 
 def _told(one: _Asked) -> dict[str, Any]:
     said = one.answer.allowed.value if one.answer is not None else None
-    return {"partner": one.route.partner, "hub": one.route.hub, "priority": one.route.priority, "stage": one.route.turn, "said": said, "error": one.error,
-            "milliseconds": round(one.milliseconds, 1)}  # fmt: skip
+    return {"partner": one.route.partner, "hub": one.route.hub, "priority": one.route.priority, "stage": one.route.turn, "said": said,
+            "error": one.error, "milliseconds": round(one.milliseconds, 1)}  # fmt: skip
 
 
 __all__ = ["Authoriser", "Decision", "Route", "alias", "fingerprint", "is_alias", "is_random", "lookup_key", "lookup_keys", "normal"]

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from bridge.errors import Refused
 from bridge.model import json as model_json
-from bridge.model.ids import EvseId, EvseUid, LocationId, TariffId
+from bridge.model.ids import EvseId, EvseUid, LocationId, TariffId, evse_key
 from bridge.model.location import Evse, EvseStatus, Location, Status
 from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
@@ -109,7 +109,7 @@ class Publisher:
             before = {e.evse_id: e for e in self.store.evses_of(thing.key)}
             for evse in location.evses:
                 if evse.id is not None:
-                    where = bound.get(str(evse.id)) or bound.get(_key(evse.id))
+                    where = bound.get(str(evse.id)) or bound.get(evse_key(evse.id))
                     evses.append(EvseRow(str(evse.id), str(evse.id), str(evse.uid or evse.id), thing.key, operator, mine, charge_point=where[0] if where else None, connector=where[1] if where else None, removed=thing.removed or evse.status is Status.REMOVED))  # fmt: skip
             outbound += self._outbound_location(self._live(location, before), thing.key, operator, mine, thing.removed)
         await self.store.save_things(things, evses, outbound, [Happening("locations imported", ref=operator, detail=str(len(things)))])
@@ -118,7 +118,7 @@ class Publisher:
         """The location with the statuses that its chargers told."""
 
         def live(evse: Evse) -> Evse:
-            row = rows.get(_key(evse.id)) if evse.id is not None else None
+            row = rows.get(evse_key(evse.id)) if evse.id is not None else None
             if row is None or row.status is None or evse.status is Status.REMOVED:
                 return evse
             return evolve(evse, status=Status(row.status), last_updated=row.status_at)
@@ -191,12 +191,6 @@ class Publisher:
             outbound += [Outbound(name, Kind.STATUS, row.location, e.key, e.body, e.meta) for e in encoded]
         await self.store.save_status(row.evse_id, status.value, at, outbound)
 
-
-def _key(evse_id: Any) -> str:
-    try:
-        return EvseId.parse(str(evse_id)).key
-    except ValueError:
-        return str(evse_id).upper()
 
 
 def with_tariff(location: Location, agreement: Agreement, groups: Sequence[str]) -> Location:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,19 +14,21 @@ from attrs import evolve, frozen
 
 from bridge.errors import Refused
 from bridge.model import json as model_json
-from bridge.model.ids import EvseId, PartyId
+from bridge.model.ids import PartyId, evse_key
 from bridge.model.location import Evse, Location, Status
 from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
 from bridge.roaming import settle
 from bridge.roaming.agreements import Agreement, Book
-from bridge.roaming.authorise import Authoriser, Decision, normal
+from bridge.roaming.authorise import Authoriser, Decision, fingerprint, normal
+from bridge.roaming.expected import Expectations
 from bridge.roaming.ports import ChargerAnswer, ConnectorRef, Kind, MeterSample, Partner
 from bridge.roaming.publish import Publisher, dumps
 from bridge.roaming.storage import CdrRow, EvseRow, Happening, Outbound, SessionRow, Storage
 
-REMEMBERED = 900.0
-"""Seconds for which a decision about a card, or a remote start, waits for the transaction to begin."""
+log = logging.getLogger(__name__)
+
+HELD = "session kept for a person"
 
 
 @frozen
@@ -36,15 +38,6 @@ class OperatorFacts:
     party: PartyId
     zone: str
     currency: str
-
-
-@frozen
-class Expected:
-    """A transaction that is expected: somebody was authorised here, or started it remotely."""
-
-    decision: Decision
-    until: float
-    connector: int | None = None
 
 
 class Sessions:
@@ -63,7 +56,7 @@ class Sessions:
         self.update_seconds = update_seconds
         self.known_chargers = known_chargers
         self.wake = wake
-        self._expected: dict[tuple[str, str], Expected] = {}
+        self.expectations = Expectations(store, authoriser, now)
         self._told: dict[str, float] = {}
         self.on_started: Callable[[str, str, str], None] = lambda charge_point, id_tag, session: None
 
@@ -92,56 +85,49 @@ class Sessions:
     # --- authorisation -----------------------------------------------------------------------------------------------
 
     async def authorise(self, charge_point: str, id_token: str) -> ChargerAnswer:
-        expected = self._take(charge_point, id_token, None, keep=True)
+        expected = self.expectations.find(charge_point, id_token)
         if expected is not None and expected.decision.how == "command":
             return ChargerAnswer.ACCEPTED
-        if any(normal(s.id_tag) == normal(id_token) for s in self.store.open_sessions(charge_point)):
+        running = [s for s in self.store.open_sessions(charge_point) if s.auth.get("accepted")]
+        if any(normal(s.id_tag) == normal(id_token) for s in running):
             return ChargerAnswer.ACCEPTED  # the card that started may stop
         decision = await self.authoriser.decide(charge_point, id_token, self.store.evses_at(charge_point))
         if decision.accepted:
-            self.expect(charge_point, id_token, decision)
+            self.expectations.card(charge_point, id_token, decision)
         return decision.answer
-
-    def expect(self, charge_point: str, id_token: str, decision: Decision, connector: int | None = None) -> None:
-        """A transaction with this token may begin here soon."""
-        self._expected[charge_point, normal(id_token)] = Expected(decision, time.monotonic() + REMEMBERED, connector)
-
-    def _take(self, charge_point: str, id_token: str, connector: int | None, *, keep: bool = False) -> Expected | None:
-        key = (charge_point, normal(id_token))
-        found = self._expected.get(key)
-        if found is None or found.until < time.monotonic():
-            self._expected.pop(key, None)
-            return None
-        if connector is not None and found.connector not in (None, connector):
-            return None
-        if not keep:
-            self._expected.pop(key, None)
-        return found
 
     # --- transactions ------------------------------------------------------------------------------------------------
 
     async def started(self, ref: ConnectorRef, id_token: str, meter_start_wh: int, at: datetime) -> tuple[int, ChargerAnswer]:
+        before = self.store.started(ref.charge_point, ref.connector, (id_token, _hidden(id_token)), meter_start_wh, at)
+        if before is not None:  # the same message again: the same number, the same answer, nobody is asked
+            return before.tx, ChargerAnswer(before.auth["answer"])
         evses = self.store.evses_at(ref.charge_point, ref.connector)
-        expected = self._take(ref.charge_point, id_token, ref.connector, keep=True)
+        expected = self.expectations.find(ref.charge_point, id_token, ref.connector)
         decision = expected.decision if expected is not None else await self.authoriser.decide(ref.charge_point, id_token, evses)
         evse = evses[0] if evses else None
-        agreement = self._agreement(decision.partner, evse)
+        agreement = self._agreement(decision.partner, evse, decision.how, self.now()) if decision.accepted else None
+        tariff_id, tariff = self._tariff(evse, agreement)
         row = SessionRow(
             str(uuid.uuid4()), 0, ref.charge_point, ref.connector, evse.evse_id if evse else None, evse.location if evse else None,
-            evse.operator if evse else None, decision.partner, id_token, dumps(decision.token) if decision.token is not None else None,
-            _auth(decision), agreement.test if agreement is not None else False, at, meter_start_wh)  # fmt: skip
-        if decision.accepted:
-            outbound = self._session_outbound(row, evse, agreement)
-        else:
-            outbound = []
-        opened, new = await self.store.open_session(row, decision.id, outbound)
+            evse.operator if evse else None, decision.partner if decision.accepted else None,
+            id_token if decision.accepted else _hidden(id_token),
+            dumps(decision.token) if decision.accepted and decision.token is not None else None, {**_auth(decision), "tariff": tariff_id},
+            agreement.test if agreement is not None else False, at, meter_start_wh, tariff=tariff)  # fmt: skip
+        outbound = self._session_outbound(row, evse)
+        opened, new = await self.store.open_session(row, decision.id, outbound, card=fingerprint(id_token), history=self._unended(row))
         if new:
-            self._take(ref.charge_point, id_token, ref.connector)
+            self.expectations.came(ref.charge_point, id_token)
             self.on_started(ref.charge_point, id_token, opened.id)
-            if evse is not None:
+            if decision.accepted and evse is not None and (evse.status_at is None or evse.status_at <= at):
                 await self.publisher.status(evse, Status.CHARGING, at)
             self._wake_all()
         return opened.tx, decision.answer
+
+    def _unended(self, row: SessionRow) -> list[Happening]:
+        """Sessions before this one on its connector whose stop never came: told once, their stop may still come."""
+        before = [s for s in self.store.open_sessions(row.charge_point, row.connector) if s.started <= row.started]
+        return [Happening("session without a stop", s.partner, s.id, "another began on its connector") for s in before]
 
     async def metered(self, ref: ConnectorRef, transaction: int | None, samples: Sequence[MeterSample]) -> None:
         row = self.store.session(tx=transaction) if transaction is not None and transaction > 0 else None
@@ -151,14 +137,14 @@ class Sessions:
         if row is None or row.state != "active":
             return
         registers = [s.register_kwh for s in samples if s.register_kwh is not None]
-        if not registers:
+        if not registers and not any(s.signed for s in samples):
             return
-        kwh = max(row.kwh, registers[-1] - settle.register_kwh(row.meter_start))
+        kwh = max(row.kwh, registers[-1] - settle.register_kwh(row.meter_start)) if registers else row.kwh
         outbound: list[Outbound] = []
         if kwh != row.kwh and time.monotonic() - self._told.get(row.id, float("-inf")) >= self.update_seconds:
             self._told[row.id] = time.monotonic()
             evse = self.store.evse(row.evse_id) if row.evse_id else None
-            outbound = self._session_outbound(evolve(row, kwh=kwh), evse, self._agreement(row.partner, evse))
+            outbound = self._session_outbound(evolve(row, kwh=kwh), evse)
         await self.store.add_samples(row.id, samples, kwh, outbound)
         if outbound and row.partner:
             self.wake(row.partner)
@@ -177,61 +163,90 @@ class Sessions:
         ended = evolve(row, ended=at, meter_stop=meter_stop_wh, reason=reason, state="ended",
                        kwh=settle.register_kwh(meter_stop_wh - row.meter_start))  # fmt: skip
         evse = self.store.evse(row.evse_id) if row.evse_id else None
-        agreement = self._agreement(row.partner, evse)
         everything = [*self.store.samples(row.id), *samples]
-        cdr, outbound, history = self._settled(ended, everything, evse, agreement)
-        if await self.store.close_session(ended, samples, cdr, outbound, history) and evse is not None:
-            await self.publisher.status(evse, Status.AVAILABLE, at)
+        cdr, outbound, history = self._settled(ended, everything, evse)
+        if any(h.what == HELD for h in history):
+            ended = evolve(ended, state="held")
+        await self.store.close_session(ended, samples, cdr, outbound, history)
         self._told.pop(row.id, None)
         self._wake_all()
 
-    def _settled(self, row: SessionRow, samples: Sequence[MeterSample], evse: EvseRow | None,
-                 agreement: Agreement | None) -> tuple[CdrRow | None, list[Outbound], list[Happening]]:  # fmt: skip
-        """The CDR, what goes out, and the history of an ended session."""
+    def _settled(self, row: SessionRow, samples: Sequence[MeterSample],
+                 evse: EvseRow | None) -> tuple[CdrRow | None, list[Outbound], list[Happening]]:  # fmt: skip
+        """The CDR, what goes out, and the history of an ended session. Never raises: the charger's word has to be kept."""
         if not row.auth.get("accepted"):
             return None, [], [Happening("session without authorisation", ref=row.id, detail="nothing to bill")]
-        situation = self._situation(row, evse, agreement)
-        if situation is None:
-            return None, [], [Happening("session kept for a person", ref=row.id, detail="no operator or EVSE is known for it")]
         try:
+            situation = self._situation(row, evse)
+            if situation is None:
+                return None, [], [Happening(HELD, ref=row.id, detail="no operator or EVSE is known for it")]
             cdr = settle.as_cdr(row, samples, situation, self.now())
         except settle.Unsettled as why:
-            return None, [], [Happening("session kept for a person", ref=row.id, detail=str(why))]
+            return None, [], [Happening(HELD, ref=row.id, detail=str(why))]
+        except Exception as why:
+            log.exception("session %s cannot be settled", row.id)
+            return None, [], [Happening(HELD, ref=row.id, detail=f"a fault in settling it: {type(why).__name__}")]
         kept = CdrRow(str(cdr.id), row.id, row.partner, row.operator, row.test, dumps(cdr), _amount(cdr.total_cost), cdr.currency,
                       str(cdr.total_energy), "kept", [], self.now())  # fmt: skip
-        outbound = self._session_outbound(row, evse, agreement)
+        outbound = self._session_outbound(row, evse)
         partner = self.partners.get(row.partner or "")
-        if partner is None or agreement is None or kinds.CDRS not in agreement.kinds:
+        if partner is None or self._agreed(kinds.CDRS, row, evse) is None:
             return kept, outbound, [Happening("CDR kept", ref=str(cdr.id), detail="no partner is due one")]
         try:
             encoded, losses = settle.encode_cdr(partner, cdr)
-        except (Refused, settle.Unsettled) as why:
-            return evolve(kept, state="refused", error=str(why)), outbound, [
-                Happening("CDR kept for a person", partner.name, str(cdr.id), str(why))]  # fmt: skip
+        except Exception as why:
+            because = str(why) if isinstance(why, Refused | settle.Unsettled) else f"a fault in writing it: {type(why).__name__}"
+            if not isinstance(why, Refused | settle.Unsettled):
+                log.exception("CDR %s cannot be written for %s", cdr.id, partner.name)
+            return evolve(kept, state="refused", error=because), outbound, [
+                Happening("CDR kept for a person", partner.name, str(cdr.id), because)]  # fmt: skip
         told = [{"path": loss.path, "kind": loss.kind, "because": loss.because} for loss in losses]
         outbound.append(Outbound(partner.name, Kind.CDR, str(cdr.id), encoded.key, encoded.body, {**encoded.meta, "cdr": str(cdr.id)}))
         return evolve(kept, state="waiting", losses=told), outbound, [Happening("CDR made", partner.name, str(cdr.id))]
 
     # --- what a session needs ----------------------------------------------------------------------------------------
 
-    def _agreement(self, partner: str | None, evse: EvseRow | None) -> Agreement | None:
+    def _agreement(self, partner: str | None, evse: EvseRow | None, how: str, at: datetime) -> Agreement | None:
+        """The agreement under which a session begins: about commands for a remote start, else about tokens."""
         if partner is None or evse is None:
             return None
-        return self.book.find(partner, kinds.TOKENS, evse.operator, evse.groups, self.now())
+        return self.book.find(partner, kinds.COMMANDS if how == "command" else kinds.TOKENS, evse.operator, evse.groups, at)
 
-    def _session_outbound(self, row: SessionRow, evse: EvseRow | None, agreement: Agreement | None) -> list[Outbound]:
+    def _agreed(self, kind: str, row: SessionRow, evse: EvseRow | None) -> Agreement | None:
+        """The agreement by which the partner hears of this session: as of its start, test or production as the session is."""
+        if row.partner is None or evse is None:
+            return None
+        at = max(row.started, self._decided(row))
+        return next((a for a in self.book.of(row.partner)
+                     if a.test == row.test and a.covers(kind, evse.operator, evse.groups, at) is None), None)  # fmt: skip
+
+    def _decided(self, row: SessionRow) -> datetime:
+        told = row.auth.get("at")
+        return datetime.fromisoformat(told) if told else row.started
+
+    def _tariff(self, evse: EvseRow | None, agreement: Agreement | None) -> tuple[str | None, bytes | None]:
+        """The tariff that a session has to the end: its id by the agreement, and what it says now."""
+        name = agreement.tariff_for(evse.groups) if agreement is not None and evse is not None else None
+        thing = self.store.thing("tariff", name) if name is not None else None
+        return name, thing.body if thing is not None else None
+
+    def _session_outbound(self, row: SessionRow, evse: EvseRow | None) -> list[Outbound]:
         partner = self.partners.get(row.partner or "")
-        if partner is None or agreement is None or Kind.SESSION not in partner.kinds or kinds.SESSIONS not in agreement.kinds:
+        if partner is None or Kind.SESSION not in partner.kinds or self._agreed(kinds.SESSIONS, row, evse) is None:
             return []
-        situation = self._situation(row, evse, agreement)
-        if situation is None:
+        try:
+            situation = self._situation(row, evse)
+            if situation is None:
+                return []
+            encoded = partner.encode(Kind.SESSION, settle.as_session(row, situation, self.now()))
+        except (Refused, settle.Unsettled):
+            return []  # a session that the protocol cannot tell is not told; its CDR is
+        except Exception:
+            log.exception("session %s cannot be written for %s", row.id, partner.name)
             return []
-        with contextlib.suppress(Refused):  # a session that the protocol cannot tell is not told; its CDR is
-            return [Outbound(partner.name, Kind.SESSION, row.id, e.key, e.body, e.meta)
-                    for e in partner.encode(Kind.SESSION, settle.as_session(row, situation, self.now()))]  # fmt: skip
-        return []
+        return [Outbound(partner.name, Kind.SESSION, row.id, e.key, e.body, e.meta) for e in encoded]
 
-    def _situation(self, row: SessionRow, evse: EvseRow | None, agreement: Agreement | None) -> settle.Situation | None:
+    def _situation(self, row: SessionRow, evse: EvseRow | None) -> settle.Situation | None:
         operator = self.operators.get(row.operator or "")
         if operator is None or evse is None:
             return None
@@ -239,28 +254,28 @@ class Sessions:
         location: Location | None = model_json.from_json(Location, orjson.loads(thing.body)) if thing is not None else None
         found: Evse | None = None
         if location is not None:
-            found = next((e for e in location.evses if e.id is not None and _key(e.id) == evse.evse_id), None)
-        tariff = None
-        tariff_id = agreement.tariff_for(evse.groups) if agreement is not None else None
-        if tariff_id is not None and (priced := self.store.thing("tariff", tariff_id)) is not None:
-            tariff = model_json.from_json(Tariff, orjson.loads(priced.body))
+            found = next((e for e in location.evses if e.id is not None and evse_key(e.id) == evse.evse_id), None)
+        body, name = row.tariff, row.auth.get("tariff")
+        if body is None and name is not None and (late := self.store.thing("tariff", name)) is not None:
+            body = late.body
+        if body is None and name is not None and row.ended is not None:
+            raise settle.Unsettled(f"tariff {name} of its agreement is not among the imported tariffs")
+        tariff: Tariff | None = model_json.from_json(Tariff, orjson.loads(body)) if body is not None else None
         zone = location.place.time_zone if location is not None and location.place.time_zone else operator.zone
         return settle.Situation(location, found, tariff, operator.party, zone, tariff.currency if tariff else operator.currency)
 
 
+def _hidden(id_token: str) -> str:
+    """What stands for the card of a session that was refused: recognised when it comes again, and not the card."""
+    return f"#{fingerprint(id_token)}"
+
+
 def _auth(decision: Decision) -> dict[str, Any]:
     reply = decision.reply
-    return {"accepted": decision.accepted, "how": decision.how, "reason": decision.reason, "decision": decision.id,
+    return {"accepted": decision.accepted, "how": decision.how, "reason": decision.reason, "decision": decision.id, "answer": decision.answer.value,
             "reference": reply.reference if reply else None, "hub_session_id": reply.hub_session_id if reply else None,
             "provider_session_id": reply.provider_session_id if reply else None, "provider": reply.provider if reply else None}  # fmt: skip
 
 
 def _amount(price: Any) -> str | None:
     return None if price is None or price.excl is None else str(price.excl)
-
-
-def _key(evse_id: Any) -> str:
-    try:
-        return EvseId.parse(str(evse_id)).key
-    except ValueError:
-        return str(evse_id).upper()

@@ -77,7 +77,9 @@ class Thing:
 
 @frozen
 class SessionRow:
-    """A session at one of our chargers. ``auth`` and ``token`` are JSON; times are UTC; meter values Wh."""
+    """A session at one of our chargers. ``auth``, ``token`` and ``tariff`` (as it was at the start) are JSON; times are
+    UTC; meter values Wh. ``state``: active, ended, or held (for a person to look at).
+    """
 
     id: str
     tx: int
@@ -98,6 +100,7 @@ class SessionRow:
     reason: str | None = None
     kwh: Decimal = Decimal(0)
     state: str = "active"
+    tariff: bytes | None = None
 
 
 @frozen
@@ -138,6 +141,43 @@ class DecisionRow:
     partner: str | None
     routes: list[dict[str, Any]]
     milliseconds: float
+
+
+@frozen
+class ExpectedRow:
+    """A transaction that a partner started remotely and that has not begun. ``card``: the fingerprint of its id tag."""
+
+    charge_point: str
+    card: str
+    connector: int | None
+    decision: bytes
+    until: datetime
+
+
+@frozen
+class ReservationRow:
+    """A partner's reservation of one of our connectors, under the number by which the charger knows it."""
+
+    partner: str
+    reference: str
+    charge_point: str
+    connector: int
+    id_tag: str
+    card: str
+    until: datetime
+    number: int = 0
+
+
+@frozen
+class OpenCdr:
+    """A CDR that its partner has not acknowledged. ``alarm``: how far its deadline has been told of (0, 1 near, 2 passed)."""
+
+    id: str
+    partner: str
+    state: str
+    ended: datetime
+    alarm: int
+    test: bool = False
 
 
 @frozen
@@ -191,17 +231,33 @@ class Storage(Protocol):
         """A mass change waits for confirmation; returns its number."""
         ...
 
+    async def confirmed(self, what: str) -> bool:
+        """What was held is no longer; False if nothing was."""
+        ...
+
     # tokens and decisions
-    def tokens(self, uid: str) -> list[TokenRow]:
-        """All partners' tokens with this (normalised) uid."""
+    def tokens(self, *uids: str) -> list[TokenRow]:
+        """All partners' tokens with one of these (normalised) uids."""
         ...
 
     def token_counts(self, partner: str) -> tuple[int, int]:
         """How many tokens of a partner there are, and how many are valid."""
         ...
 
-    async def save_tokens(self, partner: str, rows: Sequence[TokenRow], *, whole: bool = False) -> tuple[int, int, int]:
-        """Stored, unchanged, revoked (``whole``: what is not in ``rows`` is no longer valid)."""
+    async def save_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int]:
+        """Tokens that their owner told: stored, unchanged."""
+        ...
+
+    async def stage_tokens(self, partner: str, rows: Sequence[TokenRow] | None) -> None:
+        """A batch of a whole list, put aside until all of it is there; None forgets what was put aside."""
+        ...
+
+    async def weigh_tokens(self, partner: str) -> tuple[int, int]:
+        """How many tokens of a partner are valid, and how many of those would not be with the staged list."""
+        ...
+
+    async def apply_tokens(self, partner: str) -> tuple[int, int, int]:
+        """The staged list becomes the partner's list: stored, unchanged, revoked."""
         ...
 
     async def save_decision(self, row: DecisionRow) -> None:
@@ -209,8 +265,40 @@ class Storage(Protocol):
         ...
 
     # sessions and settlement
-    async def open_session(self, row: SessionRow, decision: str | None, outbound: Sequence[Outbound]) -> tuple[SessionRow, bool]:
-        """A new session, with its transaction number; the same start again gives the first one, and False."""
+    async def open_session(self, row: SessionRow, decision: str | None, outbound: Sequence[Outbound], *, card: str | None = None,
+                           history: Sequence[Happening] = ()) -> tuple[SessionRow, bool]:  # fmt: skip
+        """A new session, with its transaction number; the same start again gives the first one, and False.
+
+        What was expected of ``card`` at the charge point has come.
+        """
+        ...
+
+    def started(self, charge_point: str, connector: int, id_tags: Sequence[str], meter_start: int, started: datetime) -> SessionRow | None:
+        """The session that a start made, if it came before."""
+        ...
+
+    async def expect(self, row: ExpectedRow, decision: DecisionRow) -> None:
+        """A remote start is under way: survives a restart."""
+        ...
+
+    def expected(self, charge_point: str, card: str) -> ExpectedRow | None:
+        """What is expected of a card at a charge point."""
+        ...
+
+    async def unexpect(self, charge_point: str, card: str) -> None:
+        """It will not come."""
+        ...
+
+    async def reserve(self, row: ReservationRow) -> ReservationRow:
+        """Remember a reservation, with its number; the same reference again keeps the number and replaces the rest."""
+        ...
+
+    def reservation(self, partner: str, reference: str) -> ReservationRow | None:
+        """A partner's reservation."""
+        ...
+
+    def reserved(self, charge_point: str, connector: int) -> list[ReservationRow]:
+        """The reservations of a connector."""
         ...
 
     def session(self, *, tx: int | None = None, id: str | None = None) -> SessionRow | None:  # noqa: A002
@@ -234,9 +322,21 @@ class Storage(Protocol):
         """End a session with its CDR; False if it had ended before (nothing changes then)."""
         ...
 
+    def open_cdrs(self) -> list[OpenCdr]:
+        """CDRs that wait, are uncertain or were refused, and have a partner."""
+        ...
+
+    async def alarm(self, cdr: str, level: int, history: Sequence[Happening]) -> None:
+        """Remember that the deadline of a CDR was told of."""
+        ...
+
     # delivery
     async def claim(self, partner: str, most: int) -> list[Job]:
         """Due work of a partner, at most one job per object."""
+        ...
+
+    async def put_back(self, jobs: Sequence[Job]) -> None:
+        """Jobs that were claimed and not tried wait again, as if they had not been claimed."""
         ...
 
     def next_due(self, partner: str) -> float | None:

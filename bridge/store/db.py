@@ -2,12 +2,14 @@
 
 Writes are functions over the connection. A thread takes all that wait, runs each in a savepoint, commits once with
 ``synchronous=FULL`` and only then lets the callers go on: what was answered is on the disk. A write that raises is undone
-alone; if the commit fails (a full disk), every one of them fails and nothing is half-written.
+alone; if the commit fails (a full disk), every one of them fails and nothing is half-written. A caller that is cancelled
+before its turn is not run; one that is cancelled later is committed with the others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -40,6 +42,8 @@ class Database:
         self.path = Path(path)
         self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._taking = threading.Lock()
+        self._open = False
         self._reader: sqlite3.Connection | None = None
 
     def open(self) -> None:
@@ -56,11 +60,14 @@ class Database:
         self._reader.execute("PRAGMA query_only = ON")
         self._thread = threading.Thread(target=self._run, args=(writer,), name="store-writer", daemon=True)
         self._thread.start()
+        self._open = True
 
     def close(self) -> None:
         """Finish what waits, then stop."""
         if self._thread is not None:
-            self._queue.put(None)
+            with self._taking:
+                self._open = False
+                self._queue.put(None)
             self._thread.join()
             self._thread = None
         if self._reader is not None:
@@ -69,15 +76,19 @@ class Database:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a transaction; returns its result once it is durable. Raises what it raised, or sqlite3.Error."""
-        future: Future[T] = Future()
-        self._queue.put((work, future))
-        return await asyncio.wrap_future(future)
+        return await asyncio.wrap_future(self._put(work))
 
     def write_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The same from a thread without an event loop (command line)."""
+        return self._put(work).result()
+
+    def _put(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
         future: Future[T] = Future()
-        self._queue.put((work, future))
-        return future.result()
+        with self._taking:
+            if not self._open:
+                raise RuntimeError("the store is not open")
+            self._queue.put((work, future))
+        return future
 
     @property
     def read(self) -> sqlite3.Connection:
@@ -102,8 +113,13 @@ class Database:
                     item = self._queue.get_nowait()
                 except queue.Empty:
                     break
+            # What is running can no longer be cancelled: its caller may go, its result is still set.
+            batch = [(work, future) for work, future in batch if future.set_running_or_notify_cancel()]
             if batch:
                 self._commit(db, batch)
+            if db.in_transaction:  # not even the rollback worked
+                db.close()
+                db = connect(self.path)
         db.close()
 
     def _commit(self, db: sqlite3.Connection, batch: list[tuple[Work, Future[Any]]]) -> None:
@@ -114,7 +130,9 @@ class Database:
                 db.execute("SAVEPOINT work")
                 try:
                     result = work(db)
-                except Exception as why:  # noqa: BLE001  (handed to the caller)
+                except Exception as why:
+                    if not db.in_transaction:
+                        raise  # the database gave up the whole transaction: a full disk, a failing one
                     db.execute("ROLLBACK TO work")
                     db.execute("RELEASE work")
                     future.set_exception(why)
@@ -122,9 +140,10 @@ class Database:
                     db.execute("RELEASE work")
                     done.append((future, result))
             db.execute("COMMIT")
-        except sqlite3.Error as why:
+        except BaseException as why:  # noqa: BLE001  (whatever it is, every caller learns of it, and the writer goes on)
             if db.in_transaction:
-                db.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
             for _, future in batch:
                 if not future.done():
                     future.set_exception(why)

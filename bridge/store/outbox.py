@@ -47,15 +47,20 @@ def add(db: sqlite3.Connection, partner: str, kind: Kind, op: Op, key: str, body
 
 
 def claim(db: sqlite3.Connection, partner: str, most: int, now: float | None = None) -> list[Job]:
-    """The oldest due job of each object, oldest first; a status waits until the location that it is about has gone out. They are marked as taken until :func:`settle` or a restart."""
+    """The oldest due job of each object, oldest first; a status waits until the location that it is about has gone out.
+
+    They are marked as taken until they are settled, put back, or the bridge starts again.
+    """
     now = time.time() if now is None else now
     rows = db.execute(
-        "SELECT * FROM outbox AS job WHERE partner = ? AND state = 'waiting' AND due <= ? AND NOT EXISTS ("
+        "SELECT * FROM outbox AS job INDEXED BY outbox_next WHERE partner = ? AND state = 'waiting' AND due <= ? AND NOT EXISTS ("
         " SELECT 1 FROM outbox AS older WHERE older.partner = job.partner AND older.kind = job.kind AND older.key = job.key"
         " AND older.state IN ('waiting', 'taken') AND older.id < job.id) AND NOT (job.kind = 'status' AND EXISTS ("
         " SELECT 1 FROM outbox AS place WHERE place.partner = job.partner AND place.kind = 'location' AND place.source = job.source"
-        " AND place.state IN ('waiting', 'taken') AND (place.due > ? OR place.state = 'taken'))) ORDER BY id LIMIT ?", (partner, now, now, most)).fetchall()  # fmt: skip
-    db.executemany("UPDATE outbox SET state = 'taken', attempts = attempts + 1 WHERE id = ?", [(r["id"],) for r in rows])
+        " AND place.state IN ('waiting', 'taken') AND (place.due > ? OR place.state = 'taken'))) ORDER BY id LIMIT ?",
+        (partner, now, now, most)).fetchall()  # fmt: skip
+    db.execute("UPDATE outbox SET state = 'taken', attempts = attempts + 1 WHERE id IN (SELECT value FROM json_each(?))",
+               (json.dumps([r["id"] for r in rows]),))  # fmt: skip
     return [_job(r) for r in rows]
 
 
@@ -76,6 +81,34 @@ def release_all(db: sqlite3.Connection) -> int:
 def finish(db: sqlite3.Connection, job: Job) -> None:
     """The job is done."""
     db.execute("DELETE FROM outbox WHERE id = ?", (job.id,))
+
+
+def delivered(db: sqlite3.Connection, done: Sequence[tuple[Job, str | None]]) -> None:
+    """Jobs that the partner has, with its references: gone from here, told in ``published``, ``cdr`` and ``history``.
+
+    A few statements for all of them, because every row by itself would wait for the event loop's thread.
+    """
+    told = json.dumps([
+        [j.id, j.partner, j.kind, j.key, int(j.op is not Op.DELETE)] for j, _ in done])  # fmt: skip
+    cdrs = json.dumps([[j.meta.get("cdr", j.key), j.attempts, reference, j.partner] for j, reference in done if j.kind is Kind.CDR])
+    now = now_text()
+    db.execute("DELETE FROM outbox WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))", (told,))
+    db.execute(
+        "UPDATE published SET had = json_extract(j.value, '$[4]') FROM json_each(?) AS j WHERE partner = json_extract(j.value, '$[1]')"
+        " AND kind = json_extract(j.value, '$[2]') AND published.key = json_extract(j.value, '$[3]')", (told,))  # fmt: skip
+    db.execute(
+        "UPDATE cdr SET state = 'acknowledged', sent = json_extract(j.value, '$[1]'), error = NULL, settled = ?,"
+        " reference = COALESCE(json_extract(j.value, '$[2]'), reference) FROM json_each(?) AS j"
+        " WHERE cdr.id = json_extract(j.value, '$[0]')", (now, cdrs))  # fmt: skip
+    db.execute(
+        "INSERT INTO history (at, what, partner, ref, detail) SELECT ?, 'CDR acknowledged', json_extract(value, '$[3]'),"
+        " json_extract(value, '$[0]'), json_extract(value, '$[2]') FROM json_each(?)", (now, cdrs))  # fmt: skip
+
+
+def put_back(db: sqlite3.Connection, jobs: Sequence[Job]) -> None:
+    """Jobs that were taken and not tried wait again, as if they had never been taken."""
+    db.execute("UPDATE outbox SET state = 'waiting', attempts = attempts - 1 WHERE state = 'taken' AND id IN"
+               " (SELECT value FROM json_each(?))", (json.dumps([j.id for j in jobs]),))  # fmt: skip
 
 
 def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, uncertain: bool, random: Random) -> float:

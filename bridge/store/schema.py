@@ -23,6 +23,9 @@ CREATE TABLE token (
     expires TEXT, body BLOB NOT NULL, changed TEXT NOT NULL, PRIMARY KEY (uid, kind, partner)) WITHOUT ROWID;
 CREATE INDEX token_contract ON token (contract);
 CREATE INDEX token_partner ON token (partner);
+CREATE TABLE staged (
+    partner TEXT NOT NULL, uid TEXT NOT NULL, kind TEXT NOT NULL, contract TEXT, valid INTEGER NOT NULL, whitelist TEXT,
+    expires TEXT, body BLOB NOT NULL, PRIMARY KEY (partner, uid, kind)) WITHOUT ROWID;
 CREATE TABLE published (
     seq INTEGER PRIMARY KEY, partner TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, source TEXT NOT NULL, hash TEXT NOT NULL,
     body BLOB NOT NULL, meta TEXT NOT NULL, had INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0,
@@ -34,18 +37,27 @@ CREATE TABLE outbox (
     state TEXT NOT NULL DEFAULT 'waiting', uncertain INTEGER NOT NULL DEFAULT 0, error TEXT);
 CREATE INDEX outbox_due ON outbox (partner, state, due);
 CREATE INDEX outbox_key ON outbox (partner, kind, key, state);
+CREATE INDEX outbox_next ON outbox (partner, id, due) WHERE state = 'waiting';
+CREATE INDEX outbox_source ON outbox (partner, kind, source, state);
 CREATE TABLE session (
     id TEXT PRIMARY KEY, tx INTEGER NOT NULL UNIQUE, charge_point TEXT NOT NULL, connector INTEGER NOT NULL, evse_id TEXT,
     location TEXT, operator TEXT, partner TEXT, id_tag TEXT NOT NULL, token BLOB, auth TEXT NOT NULL, test INTEGER NOT NULL,
     started TEXT NOT NULL, meter_start INTEGER NOT NULL, ended TEXT, meter_stop INTEGER, reason TEXT, kwh TEXT NOT NULL DEFAULT '0',
-    state TEXT NOT NULL, shown TEXT, UNIQUE (charge_point, connector, id_tag, meter_start, started));
+    state TEXT NOT NULL, tariff BLOB, UNIQUE (charge_point, connector, id_tag, meter_start, started));
 CREATE INDEX session_open ON session (charge_point, connector, state);
-CREATE TABLE sample (session TEXT NOT NULL, at TEXT NOT NULL, kwh TEXT NOT NULL, power TEXT, signed TEXT, context TEXT,
-    PRIMARY KEY (session, at, kwh)) WITHOUT ROWID;
+CREATE TABLE sample (session TEXT NOT NULL, at TEXT NOT NULL, kwh TEXT NOT NULL, digest TEXT NOT NULL, power TEXT, signed TEXT,
+    context TEXT, PRIMARY KEY (session, at, kwh, digest)) WITHOUT ROWID;
+CREATE TABLE expected (charge_point TEXT NOT NULL, card TEXT NOT NULL, connector INTEGER, decision BLOB NOT NULL, until TEXT NOT NULL,
+    PRIMARY KEY (charge_point, card));
+CREATE TABLE reservation (number INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, reference TEXT NOT NULL,
+    charge_point TEXT NOT NULL, connector INTEGER NOT NULL, id_tag TEXT NOT NULL, card TEXT NOT NULL, until TEXT NOT NULL,
+    UNIQUE (partner, reference));
+CREATE INDEX reservation_place ON reservation (charge_point, connector);
 CREATE TABLE cdr (
     id TEXT PRIMARY KEY, session TEXT NOT NULL UNIQUE, partner TEXT, operator TEXT, test INTEGER NOT NULL, body BLOB NOT NULL,
     total TEXT, currency TEXT, kwh TEXT, state TEXT NOT NULL, reference TEXT, losses TEXT NOT NULL DEFAULT '[]', sent INTEGER NOT NULL DEFAULT 0,
-    created TEXT NOT NULL, settled TEXT, error TEXT);
+    created TEXT NOT NULL, settled TEXT, error TEXT, alarm INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX cdr_state ON cdr (state);
 CREATE TABLE decision (
     id TEXT PRIMARY KEY, at TEXT NOT NULL, charge_point TEXT NOT NULL, evse_id TEXT, uid TEXT NOT NULL, fingerprint TEXT NOT NULL,
     contract TEXT, outcome TEXT NOT NULL, reason TEXT NOT NULL, partner TEXT, routes TEXT NOT NULL, milliseconds REAL NOT NULL, session TEXT);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,21 +13,26 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from bridge.model.ids import EvseId, IdError
+from bridge.model.ids import evse_key
 from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Op, Outcome, Page, Rejected, Retry
-from bridge.roaming.storage import CdrRow, DecisionRow, EvseRow, Happening, Outbound, SessionRow, Thing, TokenRow
-from bridge.store import outbox
+from bridge.roaming.storage import (
+    CdrRow,
+    DecisionRow,
+    EvseRow,
+    ExpectedRow,
+    Happening,
+    OpenCdr,
+    Outbound,
+    ReservationRow,
+    SessionRow,
+    Thing,
+    TokenRow,
+)
+from bridge.store import outbox, sessions, tokens
 from bridge.store.db import Database
 
 T = TypeVar("T")
 
-
-def evse_key(evse_id: str) -> str:
-    """An EVSE-ID as it is looked up: one spelling for all."""
-    try:
-        return EvseId.parse(evse_id).key
-    except IdError:
-        return evse_id.upper()
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -116,11 +122,22 @@ class SqliteStore:
 
     async def hold(self, what: str, detail: str, body: bytes) -> int:
         def work(db: sqlite3.Connection) -> int:
+            known = db.execute("SELECT id, detail FROM held WHERE what = ? AND confirmed IS NULL", (what,)).fetchone()
+            if known is not None:  # tried again: one thing to confirm, not one for each try
+                db.execute("UPDATE held SET at = ?, detail = ?, body = ? WHERE id = ?", (outbox.now_text(), detail, body, known["id"]))
+                if known["detail"] != detail:
+                    _record(db, [Happening("mass change held", ref=what, detail=detail)])
+                return int(known["id"])
             _record(db, [Happening("mass change held", ref=what, detail=detail)])
             cursor = db.execute("INSERT INTO held (at, what, detail, body) VALUES (?, ?, ?, ?)", (outbox.now_text(), what, detail, body))
             return int(cursor.lastrowid or 0)
 
         return await self.db.write(work)
+
+    async def confirmed(self, what: str) -> bool:
+        """What was held is no longer; False if nothing was."""
+        return await self.db.write(lambda db: db.execute("UPDATE held SET confirmed = ? WHERE what = ? AND confirmed IS NULL",
+                                                         (outbox.now_text(), what)).rowcount > 0)  # fmt: skip
 
     def _send(self, db: sqlite3.Connection, outbound: Sequence[Outbound]) -> None:
         """Remember each object for the partner's GETs and put it into the outbox if the partner has not got it so."""
@@ -142,8 +159,8 @@ class SqliteStore:
 
     # --- tokens and decisions ----------------------------------------------------------------------------------------
 
-    def tokens(self, uid: str) -> list[TokenRow]:
-        return [_token(r) for r in self.db.read.execute("SELECT * FROM token WHERE uid = ?", (uid,))]
+    def tokens(self, *uids: str) -> list[TokenRow]:
+        return [_token(r) for r in tokens.find(self.db.read, uids)]
 
     def token_counts(self, partner: str) -> tuple[int, int]:
         r = self.db.read.execute(
@@ -156,60 +173,86 @@ class SqliteStore:
         return {(r["uid"], r["kind"]) for r in
                 self.db.read.execute("SELECT uid, kind FROM token WHERE partner = ? AND valid = 1", (partner,))}  # fmt: skip
 
-    async def save_tokens(self, partner: str, rows: Sequence[TokenRow], *, whole: bool = False) -> tuple[int, int, int]:
-        def work(db: sqlite3.Connection) -> tuple[int, int, int]:
-            before = db.total_changes
-            db.executemany(
-                "INSERT INTO token (uid, kind, partner, contract, valid, whitelist, expires, body, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET contract = excluded.contract, valid = excluded.valid, whitelist = excluded.whitelist,"
-                " expires = excluded.expires, body = excluded.body, changed = excluded.changed WHERE token.body <> excluded.body",
-                [(t.uid, t.kind, partner, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body, outbox.now_text())
-                 for t in rows])  # fmt: skip
-            stored = db.total_changes - before
-            revoked = 0
-            if whole:
-                db.execute("CREATE TEMP TABLE IF NOT EXISTS seen (uid TEXT, kind TEXT, PRIMARY KEY (uid, kind))")
-                db.execute("DELETE FROM seen")
-                db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", [(t.uid, t.kind) for t in rows])
-                revoked = db.execute(
-                    "UPDATE token SET valid = 0, changed = ? WHERE partner = ? AND valid = 1 AND NOT EXISTS"
-                    " (SELECT 1 FROM seen WHERE seen.uid = token.uid AND seen.kind = token.kind)", (outbox.now_text(), partner)).rowcount  # fmt: skip
-            return stored, len(rows) - stored, revoked
+    async def save_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int]:
+        stored = await self.db.write(lambda db: tokens.put(db, partner, rows))
+        return stored, len(rows) - stored
 
-        return await self.db.write(work)
+    async def stage_tokens(self, partner: str, rows: Sequence[TokenRow] | None) -> None:
+        if rows is not None:
+            await self.db.write(lambda db: tokens.stage(db, partner, rows))
+            return
+        while await self.db.write(lambda db: tokens.clear(db, partner)):
+            pass
+
+    async def weigh_tokens(self, partner: str) -> tuple[int, int]:
+        return tokens.weigh(self.db.read, partner)
+
+    async def apply_tokens(self, partner: str) -> tuple[int, int, int]:
+        came = stored = revoked = 0
+        last: tuple[str, str] | None = ("", "")
+        while last is not None:
+            last, some, changed = await self.db.write(lambda db, at=last: tokens.take(db, partner, at))
+            came, stored = came + some, stored + changed
+        last = ("", "")
+        while last is not None:
+            last, gone = await self.db.write(lambda db, at=last: tokens.revoke(db, partner, at))
+            revoked += gone
+        await self.stage_tokens(partner, None)
+        return stored, came - stored, revoked
 
     async def save_decision(self, row: DecisionRow) -> None:
-        def work(db: sqlite3.Connection) -> None:
-            db.execute(
-                "INSERT INTO decision (id, at, charge_point, evse_id, uid, fingerprint, contract, outcome, reason, partner, routes,"
-                " milliseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (row.id, _text(row.at), row.charge_point, row.evse_id, row.uid, row.fingerprint, row.contract, row.outcome, row.reason,
-                 row.partner, json.dumps(row.routes), row.milliseconds))  # fmt: skip
-
-        await self.db.write(work)
+        await self.db.write(lambda db: _decide(db, row))
 
     # --- sessions and settlement -------------------------------------------------------------------------------------
 
-    async def open_session(self, row: SessionRow, decision: str | None, outbound: Sequence[Outbound]) -> tuple[SessionRow, bool]:
+    async def open_session(self, row: SessionRow, decision: str | None, outbound: Sequence[Outbound], *, card: str | None = None,
+                           history: Sequence[Happening] = ()) -> tuple[SessionRow, bool]:  # fmt: skip
         def work(db: sqlite3.Connection) -> tuple[SessionRow, bool]:
-            same = db.execute(
-                "SELECT * FROM session WHERE charge_point = ? AND connector = ? AND id_tag = ? AND meter_start = ? AND started = ?",
-                (row.charge_point, row.connector, row.id_tag, row.meter_start, _text(row.started))).fetchone()  # fmt: skip
+            same = sessions.started(db, row.charge_point, row.connector, (row.id_tag,), row.meter_start, row.started)
             if same is not None:
                 return _session(same), False
-            number = db.execute("SELECT COALESCE(MAX(tx), 0) + 1 AS n FROM session").fetchone()["n"]
+            number = sessions.next_number(db)
             db.execute(
                 "INSERT INTO session (id, tx, charge_point, connector, evse_id, location, operator, partner, id_tag, token, auth, test,"
-                " started, meter_start, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " started, meter_start, state, tariff) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (row.id, number, row.charge_point, row.connector, row.evse_id, row.location, row.operator, row.partner, row.id_tag,
-                 row.token, json.dumps(row.auth), int(row.test), _text(row.started), row.meter_start, row.state))  # fmt: skip
+                 row.token, json.dumps(row.auth), int(row.test), _text(row.started), row.meter_start, row.state, row.tariff))  # fmt: skip
             if decision is not None:
                 db.execute("UPDATE decision SET session = ? WHERE id = ?", (row.id, decision))
+            if card is not None:
+                sessions.unexpect(db, row.charge_point, card)
             self._send(db, outbound)
+            _record(db, history)
             found = db.execute("SELECT * FROM session WHERE id = ?", (row.id,)).fetchone()
             return _session(found), True
 
         return await self.db.write(work)
+
+    def started(self, charge_point: str, connector: int, id_tags: Sequence[str], meter_start: int, started: datetime) -> SessionRow | None:
+        found = sessions.started(self.db.read, charge_point, connector, id_tags, meter_start, started)
+        return None if found is None else _session(found)
+
+    async def expect(self, row: ExpectedRow, decision: DecisionRow) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            _decide(db, decision)
+            sessions.expect(db, row)
+
+        await self.db.write(work)
+
+    def expected(self, charge_point: str, card: str) -> ExpectedRow | None:
+        return sessions.expected(self.db.read, charge_point, card)
+
+    async def unexpect(self, charge_point: str, card: str) -> None:
+        await self.db.write(lambda db: sessions.unexpect(db, charge_point, card))
+
+    async def reserve(self, row: ReservationRow) -> ReservationRow:
+        return await self.db.write(lambda db: sessions.reserve(db, row))
+
+    def reservation(self, partner: str, reference: str) -> ReservationRow | None:
+        return sessions.reservation(self.db.read, partner, reference)
+
+    def reserved(self, charge_point: str, connector: int) -> list[ReservationRow]:
+        return sessions.reserved(self.db.read, charge_point, connector)
 
     def session(self, *, tx: int | None = None, id: str | None = None) -> SessionRow | None:  # noqa: A002
         column, value = ("tx", tx) if tx is not None else ("id", id)
@@ -254,6 +297,16 @@ class SqliteStore:
 
         return await self.db.write(work)
 
+    def open_cdrs(self) -> list[OpenCdr]:
+        return sessions.open_cdrs(self.db.read)
+
+    async def alarm(self, cdr: str, level: int, history: Sequence[Happening]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE cdr SET alarm = ? WHERE id = ?", (level, cdr))
+            _record(db, history)
+
+        await self.db.write(work)
+
     def cdrs(self) -> list[CdrRow]:
         """Every CDR, oldest first."""
         return [_cdr(r) for r in self.db.read.execute("SELECT * FROM cdr ORDER BY created, id")]
@@ -261,7 +314,8 @@ class SqliteStore:
     # --- delivery ----------------------------------------------------------------------------------------------------
 
     async def claim(self, partner: str, most: int) -> list[Job]:
-        if outbox.next_due(self.db.read, partner) is None:
+        due = outbox.next_due(self.db.read, partner)
+        if due is None or due > time.time():
             return []
         return await self.db.write(lambda db: outbox.claim(db, partner, most))
 
@@ -270,23 +324,22 @@ class SqliteStore:
 
     async def settle(self, results: Sequence[tuple[Job, Outcome]]) -> None:
         def work(db: sqlite3.Connection) -> None:
+            outbox.delivered(db, [(job, outcome.reference) for job, outcome in results if isinstance(outcome, Delivered)])
             for job, outcome in results:
                 self._settle(db, job, outcome)
 
         await self.db.write(work)
 
+    async def put_back(self, jobs: Sequence[Job]) -> None:
+        await self.db.write(lambda db: outbox.put_back(db, jobs))
+
     def _settle(self, db: sqlite3.Connection, job: Job, outcome: Outcome) -> None:
+        if isinstance(outcome, Delivered):
+            return
         cdr = job.kind is Kind.CDR
         if cdr:
             db.execute("UPDATE cdr SET sent = ? WHERE id = ?", (job.attempts, job.meta.get("cdr", job.key)))
-        if isinstance(outcome, Delivered):
-            outbox.finish(db, job)
-            db.execute("UPDATE published SET had = ? WHERE partner = ? AND kind = ? AND key = ?",
-                       (int(job.op is not Op.DELETE), job.partner, job.kind, job.key))  # fmt: skip
-            if cdr:
-                self._settled(db, job, "acknowledged", outcome.reference, None)
-                _record(db, [Happening("CDR acknowledged", job.partner, str(job.meta.get("cdr", job.key)), outcome.reference)])
-        elif isinstance(outcome, Retry):
+        if isinstance(outcome, Retry):
             wait = outbox.again(db, job, outcome.because, outcome.after, outcome.sent, self._random)
             if cdr and outcome.sent:
                 self._settled(db, job, "uncertain", None, outcome.because)
@@ -357,10 +410,21 @@ def _record(db: sqlite3.Connection, history: Sequence[Happening]) -> None:
                    [(outbox.now_text(), h.what, h.partner, h.ref, h.detail) for h in history])  # fmt: skip
 
 
+def _decide(db: sqlite3.Connection, row: DecisionRow) -> None:
+    db.execute(
+        "INSERT INTO decision (id, at, charge_point, evse_id, uid, fingerprint, contract, outcome, reason, partner, routes,"
+        " milliseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (row.id, _text(row.at), row.charge_point, row.evse_id, row.uid, row.fingerprint, row.contract, row.outcome, row.reason,
+         row.partner, json.dumps(row.routes), row.milliseconds))  # fmt: skip
+
+
 def _add_samples(db: sqlite3.Connection, session: str, samples: Sequence[MeterSample]) -> None:
-    db.executemany("INSERT OR REPLACE INTO sample (session, at, kwh, power, signed, context) VALUES (?, ?, ?, ?, ?, ?)",
-                   [(session, _text(s.at), str(s.register_kwh), None if s.power_kw is None else str(s.power_kw), s.signed, s.context)
-                    for s in samples if s.register_kwh is not None])  # fmt: skip
+    """A message that comes again adds nothing; what is signed is kept, also without a register beside it."""
+    db.executemany("INSERT OR REPLACE INTO sample (session, at, kwh, digest, power, signed, context) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                   [(session, _text(s.at), "" if s.register_kwh is None else str(s.register_kwh),
+                     "" if s.signed is None else hashlib.sha256(f"{s.context} {s.signed}".encode()).hexdigest()[:16],
+                     None if s.power_kw is None else str(s.power_kw), s.signed, s.context)
+                    for s in samples if s.register_kwh is not None or s.signed is not None])  # fmt: skip
 
 
 def _thing(r: sqlite3.Row) -> Thing:
@@ -379,17 +443,17 @@ def _token(r: sqlite3.Row) -> TokenRow:
 
 
 def _sample(r: sqlite3.Row) -> MeterSample:
-    at = _moment(r["at"]) or datetime.now(UTC)
     return MeterSample(
-        at, Decimal(r["kwh"]), Decimal(r["power"]) if r["power"] is not None else None, signed=r["signed"], context=r["context"]
-    )
+        _moment(r["at"]) or datetime.now(UTC), Decimal(r["kwh"]) if r["kwh"] else None,
+        Decimal(r["power"]) if r["power"] is not None else None, signed=r["signed"], context=r["context"])  # fmt: skip
 
 
 def _session(r: sqlite3.Row) -> SessionRow:
     started = _moment(r["started"]) or datetime.now(UTC)
     return SessionRow(r["id"], r["tx"], r["charge_point"], r["connector"], r["evse_id"], r["location"], r["operator"], r["partner"],
                       r["id_tag"], None if r["token"] is None else bytes(r["token"]), json.loads(r["auth"]), bool(r["test"]), started,
-                      r["meter_start"], _moment(r["ended"]), r["meter_stop"], r["reason"], Decimal(r["kwh"]), r["state"])  # fmt: skip
+                      r["meter_start"], _moment(r["ended"]), r["meter_stop"], r["reason"], Decimal(r["kwh"]), r["state"],
+                      None if r["tariff"] is None else bytes(r["tariff"]))  # fmt: skip
 
 
 def _cdr(r: sqlite3.Row) -> CdrRow:

@@ -13,7 +13,7 @@ from bridge.model.common import Price
 from bridge.model.session import CdrDimension
 from bridge.tariff.clock import micros, turns
 from bridge.tariff.engine import Priced
-from bridge.tariff.errors import Finding, Severity
+from bridge.tariff.errors import Finding, Severity, refusing
 from bridge.tariff.measure import Part
 from bridge.tariff.money import EXACT, HOUR, ZERO, decimal, rounding, text
 from bridge.tariff.plan import Facts, Plan, Rule, first
@@ -53,7 +53,7 @@ def check(cdr: Cdr, priced: Priced, tolerance: Decimal | None = None) -> list[Fi
     0.001 h, energies by 1 Wh per period. A credit CDR's total is compared with its sign turned round (OCPI 2.2.1,
     mod_cdrs "Credit CDRs").
     """
-    with localcontext(EXACT):
+    with localcontext(EXACT), refusing():
         found = [
             *priced.findings,
             *_order(cdr, priced.selected),

@@ -25,6 +25,19 @@ def zone_named(name: str) -> ZoneInfo:
         raise PricingError("zone", f"{name!r} is no time zone of the IANA database") from None
 
 
+def utc(at: datetime, path: str) -> datetime:
+    """An instant in UTC. Raises PricingError, with the path, if it has no zone or lies out of all use.
+
+    Two times of one zone that changes its clocks cannot be subtracted as they are: Python would take the difference
+    of what the clocks show.
+    """
+    if at.tzinfo is None:
+        raise PricingError(path, "a time without a zone")
+    if not 1900 <= at.year <= 9000:
+        raise PricingError(path, f"{at.year} is no usable year")
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
+
+
 def micros(span: timedelta) -> int:
     """A span in whole microseconds."""
     return (span.days * 86_400 + span.seconds) * MICRO + span.microseconds

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from decimal import DecimalException, localcontext
+from decimal import localcontext
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,8 @@ from bridge.model.cdr import Cdr, CdrLine
 from bridge.model.session import Session, SessionStatus
 from bridge.model.tariff import Tariff
 from bridge.tariff.bill import Bill, bill
-from bridge.tariff.errors import Finding, PricingError
+from bridge.tariff.clock import utc
+from bridge.tariff.errors import Finding, PricingError, refusing
 from bridge.tariff.lines import Line, Unpriced, cdr_line, lines_of, unpriced_of
 from bridge.tariff.measure import Case
 from bridge.tariff.money import EXACT, Rounding, decimal, rounding
@@ -46,7 +46,7 @@ class Priced:
         """What other readings of the specification give, where they change the rounded total."""
         if not self.selected.doubts:
             return ()
-        with localcontext(EXACT):
+        with localcontext(EXACT), refusing():
             return readings_of(self.selected, self.bill, self.given, self.rules, self.currency)
 
     @cached_property
@@ -83,14 +83,11 @@ def price(record: Cdr | Session, tariffs: Sequence[Tariff], zone: ZoneInfo, rule
     tariffs that are none; NoTariffError if no tariff applies anywhere.
     """
     case = case_of(record)
-    with localcontext(EXACT):
-        try:
-            found = select(case, tariffs, zone, rules)
-            made = bill(found, rules)
-            totals = totals_of(made, decimal)
-            currency = next(p.tariff.currency for p in found.plans if p is not None)
-        except (DecimalException, OverflowError):
-            raise PricingError("periods", "the figures are too large or too fine to be added up") from None
+    with localcontext(EXACT), refusing():
+        found = select(case, tariffs, zone, rules)
+        made = bill(found, rules)
+        totals = totals_of(made, decimal)
+    currency = next(p.tariff.currency for p in found.plans if p is not None)
     used = {id(p.tariff): p.tariff for p in found.plans if p is not None}
     return Priced(currency, totals, tuple(found.findings), tuple(used.values()), rules, zone, tariffs, found, made)
 
@@ -102,12 +99,12 @@ def case_of(record: Cdr | Session) -> Case:
         raise PricingError("start", "the start of the session is missing")
     if not periods:
         raise PricingError("periods", "there is no charging period")
-    start = _utc(start, "start")
+    start = utc(start, "start")
     if end is not None:
-        end = _utc(end, "end")
+        end = utc(end, "end")
     for index, period in enumerate(periods):
-        if period.start.tzinfo is not UTC:
-            at = _utc(period.start, f"periods[{index}].start")
+        at = utc(period.start, f"periods[{index}].start")
+        if at is not period.start:
             periods = (*periods[:index], evolve(period, start=at), *periods[index + 1 :])
         for place, volume in enumerate(period.volumes):
             if not volume.volume.is_finite():
@@ -115,10 +112,3 @@ def case_of(record: Cdr | Session) -> Case:
                 raise PricingError(path, f"{volume.volume} is no number")
     over = isinstance(record, Cdr) or (end is not None and record.status not in (SessionStatus.RESERVATION, SessionStatus.PENDING))
     return Case(periods, start, end, over)
-
-
-def _utc(at: datetime, path: str) -> datetime:
-    """An instant in UTC: two times of one zone that changes its clocks cannot be subtracted as they are."""
-    if at.tzinfo is None:
-        raise PricingError(path, "a time without a zone")
-    return at if at.tzinfo is UTC else at.astimezone(UTC)

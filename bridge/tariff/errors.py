@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import DecimalException
 from enum import StrEnum
 
 from attrs import frozen
@@ -18,6 +21,15 @@ class PricingError(ValueError):
 
 class NoTariffError(PricingError):
     """No tariff applies to any part of the session: none was given, or none is valid at its time."""
+
+
+@contextmanager
+def refusing(path: str = "periods") -> Iterator[None]:
+    """Turn figures that exact arithmetic cannot hold into a PricingError at ``path``."""
+    try:
+        yield
+    except (DecimalException, OverflowError):
+        raise PricingError(path, "the figures are too large or too fine to be added up") from None
 
 
 class Severity(StrEnum):

@@ -8,7 +8,7 @@ from typing import Final
 
 from bridge.model.tables import CURRENCY_DIGITS
 from bridge.model.tariff import Dimension, PriceComponent, PriceLimit, Tariff, TaxIncluded
-from bridge.tariff.errors import Finding, PricingError, Severity
+from bridge.tariff.errors import Finding, PricingError, Severity, refusing
 from bridge.tariff.explain import describe
 from bridge.tariff.money import EXACT, HOUR, decimal, rounding, text
 from bridge.tariff.plan import Plan, Rule
@@ -24,16 +24,14 @@ def lint(tariff: Tariff, version: str | None = None, rules: Rules = DEFAULT) -> 
     ``version`` (``2.1.1``, ``2.2.1``, ``2.3.0``) is the OCPI version the tariff is meant for: what that one does not
     know is found too. Never raises: a tariff that cannot be priced by is a finding.
     """
-    with localcontext(EXACT):
-        found = [*_whole(tariff), *_components(tariff), *_taxes(tariff), *_limits(tariff)]
-        if version is not None:
-            found += _version(tariff, version)
-        try:
-            plan = Plan(tariff, rules)
-        except PricingError as error:
-            found.append(Finding("UNUSABLE", error.reason, error.path))
-        else:
-            found += _reach(plan)
+    try:
+        with localcontext(EXACT), refusing("elements"):
+            found = [*_whole(tariff), *_components(tariff), *_taxes(tariff), *_limits(tariff)]
+            if version is not None:
+                found += _version(tariff, version)
+            found += _reach(Plan(tariff, rules))
+    except PricingError as error:
+        found = [Finding("UNUSABLE", error.reason, error.path)]
     rank = {_ERROR: 0, _WARNING: 1, _INFO: 2}
     return sorted(found, key=lambda f: rank[f.severity])
 

@@ -20,7 +20,7 @@ from attrs import frozen
 from bridge.model.session import CdrDimension, ChargingPeriod, Session, SessionStatus, Volume
 from bridge.model.tariff import Tariff
 from bridge.tariff.choice import choose
-from bridge.tariff.clock import micros, turns
+from bridge.tariff.clock import micros, turns, utc
 from bridge.tariff.engine import Priced, price
 from bridge.tariff.errors import NoTariffError, PricingError
 from bridge.tariff.money import EXACT, ZERO
@@ -107,13 +107,13 @@ class RunningSession:
         self._tariffs = tuple(tariffs)
         self._zone = zone
         self._rules = rules
-        self._reserved_from = None if reserved_from is None else _utc(reserved_from, "reserved_from")
+        self._reserved_from = None if reserved_from is None else utc(reserved_from, "reserved_from")
         self._count = 0
         self._periods: list[ChargingPeriod] = []
         self._facts = Facts()
 
     def _begin(self, sample: Sample) -> Outlook:
-        at = _utc(sample.time, "samples[0].time")
+        at = utc(sample.time, "samples[0].time")
         begin = self._reserved_from or at
         tariff = choose(self._tariffs, begin)
         if tariff is None:
@@ -160,7 +160,7 @@ class RunningSession:
         last = self._last
         at, kwh = sample.time, sample.kwh - self._base
         if at.tzinfo is not UTC:
-            at = _utc(at, f"samples[{number}].time")
+            at = utc(at, f"samples[{number}].time")
         if at < last.at:
             raise PricingError(f"samples[{number}].time", f"{at.isoformat()} is before the sample before it")
         if kwh < last.kwh:
@@ -398,10 +398,3 @@ def price_session(
 def price_samples(samples: Iterable[Sample], tariffs: Sequence[Tariff], zone: ZoneInfo, rules: Rules = DEFAULT) -> Priced:
     """The cost of a session from its meter samples: `price_session` without the periods."""
     return price_session(samples, tariffs, zone, rules).priced
-
-
-def _utc(at: datetime, path: str) -> datetime:
-    """An instant in UTC: two times of one zone that changes its clocks cannot be subtracted as they are."""
-    if at.tzinfo is None:
-        raise PricingError(path, "a time without a zone")
-    return at.astimezone(UTC)

@@ -77,7 +77,7 @@ def decimal(value: Exact, per: int = 1) -> Decimal:
         return value
     result = _LOOSE.divide(value, per)
     # No tie can be near the rest: a fraction that does not end is further from one than 60 digits hide.
-    return _LOOSE.quantize(result, _GRAIN)
+    return result if EXACT.multiply(result, per) == value else _LOOSE.quantize(result, _GRAIN)
 
 
 def _finite(value: Fraction) -> Decimal:

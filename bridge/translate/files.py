@@ -61,7 +61,7 @@ class JsonCodec:
         try:
             yield from self._read(seekable(source))
         except (ijson.JSONError, UnicodeDecodeError) as why:
-            raise BadInput(f"no JSON: {why}") from why
+            raise BadInput(f"no JSON: {str(why).splitlines()[0]}") from why
 
     def read_all(self, data: bytes) -> list[Read[Any] | Unread]:
         """The records of an array in memory: the exact way at once, else one by one."""
@@ -76,7 +76,8 @@ class JsonCodec:
         prefix = self._where(source)
         parents = self._parents(source, prefix) if self.inherit and "." in prefix else iter(())
         source.seek(0)
-        left, shared = 0, {}
+        left = 0
+        shared: dict[str, Any] = {}
         for item in ijson.items(source, prefix):
             while left == 0 and (following := next(parents, None)) is not None:
                 left, shared = following
@@ -91,6 +92,9 @@ class JsonCodec:
 
     def _where(self, source: IO[bytes]) -> str:
         """The ijson prefix of the records."""
+        source.seek(0)
+        if not source.read(1):
+            raise BadInput("the file is empty")
         source.seek(0)
         depth, first = 0, ""
         for prefix, event, _ in ijson.parse(source):
@@ -107,14 +111,15 @@ class JsonCodec:
                     return "item" if first == "start_array" else ""
             elif depth == 0:
                 raise BadInput(f"records expected, found {event}")
-        raise BadInput("the file is empty")
+        raise BadInput("no records in it")
 
     def _parents(self, source: IO[bytes], prefix: str) -> Iterator[tuple[int, dict[str, Any]]]:
         """Per holder of records: how many there are, and what they inherit."""
         holder = prefix.removesuffix(".item").rpartition(".")[0]
         wanted = {fold(name): name for name in self.inherit}
         found: list[tuple[int, dict[str, Any]]] = []
-        count, shared = 0, {}
+        count = 0
+        shared: dict[str, Any] = {}
         source.seek(0)
         for at, event, value in ijson.parse(source):
             if at == prefix and event == "start_map":
@@ -194,7 +199,8 @@ class XmlCodec:
                 opening = f'<{self.body} xmlns="{self.namespace}">'
                 yield (_ENVELOPE + opening if message else '<?xml version="1.0" encoding="UTF-8"?>\n' + opening).encode()
             first = False
-            yield ("\n" + xml.writer(type(record))(record, self.elements(record) if self.elements else self.element)).encode()
+            cls: Any = type(record)
+            yield ("\n" + xml.writer(cls)(record, self.elements(record) if self.elements else self.element)).encode()
         if not first:
             yield f"\n</{self.body}>{_END if message else ''}\n".encode()
 

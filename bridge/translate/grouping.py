@@ -10,21 +10,11 @@ from typing import Any
 
 from attrs import evolve, fields
 
-from bridge.model.ids import IdError, OperatorId
+from bridge.model.ids import operator_key
 from bridge.model.location import Location, Place, Unit
 
 Member = tuple[Unit, Any]
 """A unit and what the caller wants back with it."""
-
-
-def operator_key(operator: OperatorId | None) -> str:
-    """The operator for comparing; empty if unknown."""
-    if operator is None:
-        return ""
-    try:
-        return operator.key
-    except IdError:
-        return str(operator)
 
 
 def place_key(place: Place) -> tuple[Any, ...]:

@@ -134,7 +134,7 @@ def _kind(kind: str, of_kind: list[Entry], formats: list[str]) -> Iterator[str]:
         elif (family, kind) in NOTES:
             yield f"- `{name}`: {NOTES[family, kind]}"
     yield ""
-    columns = [{path: cell for path, cell in cells(e.mapping)} for e in of_kind]
+    columns = [dict(cells(e.mapping)) for e in of_kind]
     yield "| canonical | " + " | ".join(e.format for e in of_kind) + " |"
     yield "|---" * (len(of_kind) + 1) + "|"
     for path in _leaves(path for column in columns for path in column):

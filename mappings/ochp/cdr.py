@@ -36,8 +36,8 @@ from bridge.model.common import Price
 from bridge.model.ids import CdrId
 from bridge.model.tables import is_zone
 from bridge.ochp import wire as w
-from mappings.ochp.common import CDR_ID_PATTERN, EVSE_ID, Matching, local
-from mappings.ochp.location import FORMAT, KIND, PLUG, TARIFF_ID_PATTERN
+from mappings.ochp.common import CDR_ID_PATTERN, EVSE_ID, TARIFF_ID_PATTERN, Matching, local
+from mappings.ochp.location import FORMAT, KIND, PLUG
 from mappings.ochp.token import Contract, EmtId
 from mappings.shared import TwoParts, operator_of, text_hash
 
@@ -148,7 +148,7 @@ class Lines(Converter):
         if where is None or cdr.start is None or cdr.end is None:
             return None
         lines = cdr.lines or self._derived(cdr, cx, at)
-        made = []
+        made: list[w.CdrPeriod] = []
         for i, line in enumerate(lines):
             path = f"lines[{i}]"
             item = ITEM.out(line.item, cx, At((path,), at.dst))
@@ -253,8 +253,8 @@ class Billed(Converter):
     lines = Lines()
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
-        *times, cdr = (*value[:3], value[-1])
-        begin, finish = self.times.out((*times, cdr), cx, At(at.src[:3], at.dst[:2])) or (None, None)
+        cdr = value[-1]
+        begin, finish = self.times.out((*value[:3], cdr), cx, At(at.src[:3], at.dst[:2])) or (None, None)
         return begin, finish, self.lines.out((*value[3:-1], cdr), cx, At(at.src[3:], at.dst[2:]))
 
     def back(self, value: Any, cx: Context, at: At) -> Any:

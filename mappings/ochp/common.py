@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bridge.mapping import DROPPED, NARROWED, ROUNDED, At, Context, Converter
-from bridge.model.ids import ContractId, EvseId, IdError
+from bridge.model.ids import ContractId, EvseId, IdError, contract
 from mappings.shared import placed_point, point, text_hash
 
 EVSE_ID_PATTERN = re.compile(
@@ -131,14 +131,6 @@ class ContractIdConverter(Converter):
         return contract(value)
 
 
-def contract(text: str) -> ContractId | str:
-    """A contract id where the text is one, else the text."""
-    try:
-        return ContractId.parse(text)
-    except IdError:
-        return text
-
-
 CONTRACT_ID = ContractIdConverter()
 
 
@@ -184,7 +176,7 @@ class Local(Converter):
         return value.astimezone(UTC)
 
 
-def local(moment: datetime | None, offset: int | str | None, cx: Context, path: str) -> datetime | None:
+def local(moment: datetime | None, offset: int | str | None, cx: Context, path: str) -> Any:
     """``moment`` at an offset in minutes, or in a zone."""
     if moment is None:
         return None

@@ -30,7 +30,7 @@ from bridge.mapping import (
 from bridge.mapping.convert import as_utc
 from bridge.model import location as c
 from bridge.model.common import Image, ImageCategory, Text
-from bridge.model.ids import LocationId, TariffId
+from bridge.model.ids import LocationId, TariffId, operator_key
 from bridge.model.tables import LANGUAGE2
 from bridge.ochp import wire as w
 from mappings.ochp.common import (
@@ -49,7 +49,6 @@ from mappings.shared import (
     TwoParts,
     file_type,
     language3,
-    operator_key,
     operator_of,
     place_hash,
     point,
@@ -200,7 +199,7 @@ class Images(Converter):
     tables = (IMAGE_CLASS,)
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
-        made = []
+        made: list[w.Image] = []
         for path, images, of_evse in ((at.src[0], value[0], False), (at.src[1], value[1], True)):
             for i, one in enumerate(images or ()):
                 written = self._image(one, cx, f"{path}[{i}]", f"{at.dst[0]}[{len(made)}]")

@@ -22,9 +22,9 @@ from bridge.mapping import (
 )
 from bridge.mapping.convert import as_utc
 from bridge.model import token as c
-from bridge.model.ids import ContractId, IdError, PartyId, TokenUid
+from bridge.model.ids import ContractId, IdError, PartyId, TokenUid, contract
 from bridge.ochp import wire as w
-from mappings.ochp.common import CONTRACT_ID, contract
+from mappings.ochp.common import CONTRACT_ID
 
 RFID = Table(
     (c.RfidKind.MIFARE_CLASSIC, w.TokenSubType.MIFARE_CLS),

@@ -330,7 +330,7 @@ class Electric(Converter):
         return named, volts, amps, None if watts is None else int(watts)
 
     def _from_evse(self, evse: Any, plug: Any, cx: Context, at: At, volts: Any, amps: Any, watts: Any) -> Any:
-        fitting = [level for level in evse.power_levels if level.power_type is not None and fits(plug, level.power_type)]
+        fitting = [level for level in evse.power_levels if level.power_type is not None and c.fits(plug, level.power_type)]
         if fitting:
             level = max(fitting, key=lambda one: one.power or Decimal(0))
             cx.lose(at.src[0], NARROWED, [str(one.power_type) for one in evse.power_levels],
@@ -364,13 +364,6 @@ class Electric(Converter):
     def back(self, value: Any, cx: Context, at: At) -> Any:
         kind, volts, amps, watts = value
         return POWER_TYPE.back(kind, cx, at), volts, amps, None if watts is None else Decimal(watts)
-
-
-def fits(plug: c.Plug | None, kind: c.PowerType) -> bool:
-    """Whether a plug can carry that kind of current."""
-    if plug in c.EITHER_PLUGS or plug is None:
-        return True
-    return (plug in c.DC_PLUGS) == (kind is c.PowerType.DC)
 
 
 def changed(parent: Any, cx: Context) -> Any:

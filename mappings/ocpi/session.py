@@ -71,6 +71,7 @@ class Operator(Converter):
 
     note = "party, else the operator of the EVSE-ID"
     key_hint = "party"
+    always = True
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         party, evse_id = value

@@ -54,6 +54,7 @@ class Owner(Converter):
 
     note = "party, else configured"
     key_hint = "party"
+    always = True
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         if value is None and "party" in cx.constants:

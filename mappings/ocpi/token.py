@@ -21,20 +21,12 @@ from bridge.mapping import (
 )
 from bridge.model import token as c
 from bridge.model.common import ProfileKind
-from bridge.model.ids import ContractId, IdError, PartyId, ProviderId, TokenUid
+from bridge.model.ids import ContractId, IdError, PartyId, ProviderId, TokenUid, contract
 from bridge.ocpi.wire import v221 as w
 from mappings.ocpi.location import TOKEN_KIND
 
 WHITELIST = by_name(c.Whitelist, w.WhitelistType, name="WhitelistType").covers(c.Whitelist, w.WhitelistType)
 PROFILE = by_name(ProfileKind, w.ProfileType, name="ProfileType").covers(ProfileKind, w.ProfileType)
-
-
-def contract(text: str) -> ContractId | str:
-    """A contract id where the text is one, else the text."""
-    try:
-        return ContractId.parse(text)
-    except IdError:
-        return text
 
 
 def party_of(contract_id: Any) -> PartyId | None:
@@ -50,6 +42,7 @@ class Owner(Converter):
 
     note = "party, else the provider of the contract id"
     key_hint = "provider"
+    always = True
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         party, contract_id = value

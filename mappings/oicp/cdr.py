@@ -43,7 +43,7 @@ class Signed(Converter):
     def out(self, value: Any, cx: Context, at: At) -> Any:
         data = value
         path = at.src[0]
-        made = []
+        made: list[w.SignedMeteringValue] = []
         for i, one in enumerate(data.values):
             where = f"{path}.values[{i}]"
             if len(made) == 10 or len(one.signed_data) > 3000:

@@ -7,7 +7,7 @@ from typing import Any
 from bridge.mapping import DEFAULTED, DROPPED, NARROWED, At, Context, Converter, Table
 from bridge.mapping.convert import as_utc
 from bridge.model import token as c
-from bridge.model.ids import ContractId, IdError, TokenUid
+from bridge.model.ids import ContractId, IdError, TokenUid, contract
 from bridge.oicp import wire as w
 from mappings.oicp.common import EVCO_ID_PATTERN, UID_PATTERN
 
@@ -26,14 +26,6 @@ LEGACY = Table((c.LegacyHash.MD5, w.LegacyHashFunction.MD5), (c.LegacyHash.SHA_1
 
 PARTS = ("kind", "uid", "contract_id", "rfid", "visual_number", "expires", "pin", "hashed_pin")
 """The canonical fields that an identification holds, in the order the converter takes them."""
-
-
-def contract(text: str) -> ContractId | str:
-    """A contract id where the text is one, else the text."""
-    try:
-        return ContractId.parse(text)
-    except IdError:
-        return text
 
 
 class Identification(Converter):

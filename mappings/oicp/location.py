@@ -27,10 +27,10 @@ from bridge.mapping import (
 )
 from bridge.model import location as c
 from bridge.model.common import EnergySource, EnergySourceKind, Image, ImageCategory, Impact, ImpactKind, Text
-from bridge.model.ids import LocationId, OperatorId
+from bridge.model.ids import LocationId, OperatorId, operator_key
 from bridge.oicp import wire as w
 from mappings.oicp.common import EVSE_ID, GEO, INFO_TEXT, OPERATOR_ID, PHONE_PATTERN, Spelled
-from mappings.shared import Phone, TwoParts, by_day, operator_key, operator_of, standard_offset
+from mappings.shared import Phone, TwoParts, by_day, operator_of, standard_offset
 
 PLUG_FORMAT = Table(
     ((c.Plug.SMALL_PADDLE_INDUCTIVE, c.PlugFormat.SOCKET), w.Plug.SMALL_PADDLE_INDUCTIVE),
@@ -216,9 +216,13 @@ class Plugs(Converter):
 
     def _paired(self, plugs: Any, facilities: Any) -> bool:
         """Whether plugs and facilities are read as belonging to each other."""
-        return bool(facilities) and len(plugs) == len(facilities) and all(
-            f.PowerType is not None and fits(PLUG_FORMAT.exact_back[p][0], POWER_TYPE.exact_back[f.PowerType])
-            for p, f in zip(plugs, facilities, strict=True)
+        return (
+            bool(facilities)
+            and len(plugs) == len(facilities)
+            and all(
+                f.PowerType is not None and c.fits(PLUG_FORMAT.exact_back[p][0], POWER_TYPE.exact_back[f.PowerType])
+                for p, f in zip(plugs, facilities, strict=True)
+            )
         )
 
     def _electric(self, f: w.ChargingFacility) -> tuple[Any, Any, Any, Any]:
@@ -245,13 +249,6 @@ _UNSAID = {
     "last_updated": "OICP dates the EVSE only",
 }
 Plugs.unsaid = _UNSAID
-
-
-def fits(plug: c.Plug | None, kind: c.PowerType) -> bool:
-    """Whether a plug can carry that kind of current."""
-    if plug in c.EITHER_PLUGS or plug is None:
-        return True
-    return (plug in c.DC_PLUGS) == (kind is c.PowerType.DC)
 
 
 AUTHENTICATION = Table(

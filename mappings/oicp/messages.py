@@ -81,9 +81,8 @@ def _pushed(records: Iterable[Any], key: Callable[[Any], str], head: Callable[[A
     for record in records:
         operator = key(record)
         if operator not in waiting:
-            file = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115  (closed below)
-            waiting[operator] = (head(record), file)
-        file = waiting[operator][1]  # type: ignore[assignment]
+            waiting[operator] = (head(record), tempfile.SpooledTemporaryFile(max_size=1 << 20))  # noqa: SIM115  (closed below)
+        file = waiting[operator][1]
         file.write((b",\n" if file.tell() else b"\n") + encode(strip(record)))
     if len(waiting) > 1:
         yield b"["

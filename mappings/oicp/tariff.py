@@ -13,6 +13,7 @@ from bridge.errors import Refused
 from bridge.mapping import DEFAULTED, DROPPED, NARROWED, At, Context, Converter, Mapping, Of, no_place, row
 from bridge.model import tariff as c
 from bridge.model.ids import TariffId
+from bridge.model.location import RegularHours
 from bridge.oicp import wire as w
 from mappings.oicp.location import DAYS_OF, days_told
 
@@ -143,7 +144,7 @@ class Product(Converter):
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
         unit, price, power, _, hours, fees = value
-        windows = [c.RegularHours(day, p.begin, p.end) for one in hours or () for p in one.Period for day in DAYS_OF[one.on]]
+        windows = [RegularHours(day, p.begin, p.end) for one in hours or () for p in one.Period for day in DAYS_OF[one.on]]
         restrictions = _restrictions(tuple(sorted(windows, key=lambda h: (h.weekday, h.begin)))) if windows else None
         components: list[c.PriceComponent] = []
         limits: dict[str, c.PriceLimit] = {}
@@ -184,7 +185,7 @@ class Product(Converter):
         return elements, limits.get("min"), limits.get("max"), power
 
 
-def _restrictions(windows: tuple[c.RegularHours, ...]) -> c.Restrictions | None:
+def _restrictions(windows: tuple[RegularHours, ...]) -> c.Restrictions | None:
     """Weekly hours as days with one span, or a span over midnight, where that says the same; else as they are."""
     per_day: dict[int, tuple[tuple[str, str], ...]] = {}
     for one in windows:

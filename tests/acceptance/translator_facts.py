@@ -151,6 +151,8 @@ def normal(value: Any, path: str) -> str:
     if re.match(r"\d{4}-\d\d-\d\dT", text):
         moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00")))
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    if path == "geocoordinates.google":
+        return " ".join(normal(part, "") for part in text.split())
     try:
         return format(Decimal(text).normalize(), "f")
     except InvalidOperation:

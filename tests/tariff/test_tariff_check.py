@@ -13,7 +13,7 @@ from bridge.model.cdr import Cdr, CdrPlace
 from bridge.model.common import Price
 from bridge.model.ids import TariffId
 from bridge.model.tariff import Tariff
-from bridge.tariff import Finding, Severity, check
+from bridge.tariff import Finding, PricingError, Severity, check
 from tests.tariff.build import HOUR, MONDAY, cdr, component, d, element, period, priced, tariff
 
 OWN = tariff(element(component("FLAT 1", 0, "20"), component("ENERGY 0.5", 1, "20"), component("PARKING_TIME 6", 60, "20")))
@@ -231,3 +231,9 @@ def test_time_has_to_be_told_where_it_is_priced() -> None:
 def test_messages_have_plain_numbers(scale: Decimal) -> None:
     record = cdr(period(MONDAY, ENERGY=scale, TIME=1), total_energy=scale * 3 + 5, total_cost=amount("17"))
     assert all("E-" not in f.message and "E+" not in f.message for f in found(record))
+
+
+def test_figures_too_fine_to_compare_are_refused() -> None:
+    record = sound(total_energy=Decimal("1E-500"))
+    with pytest.raises(PricingError, match="too fine"):
+        found(record)

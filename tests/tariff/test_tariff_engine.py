@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -374,6 +374,9 @@ def test_rounded_totals() -> None:
         (Cdr(start=MONDAY, end=datetime(2026, 3, 2), periods=(period(MONDAY),)), "end"),  # noqa: DTZ001
         (Cdr(start=MONDAY, periods=(period(datetime(2026, 3, 2)),)), "periods[0].start"),  # noqa: DTZ001
         (cdr(period(MONDAY, ENERGY=1, TIME="NaN")), "periods[0].volumes[1].volume"),
+        (cdr(period(datetime(1, 1, 1, tzinfo=UTC), ENERGY=1)), "start"),
+        (cdr(period(MONDAY, ENERGY=1), end=datetime(9999, 1, 1, tzinfo=UTC)), "end"),
+        (cdr(period(datetime(1, 1, 1, tzinfo=UTC), ENERGY=1), start=MONDAY, end=MONDAY), "periods[0].start"),
     ],
 )
 def test_unusable_records(record: Cdr, path: str) -> None:

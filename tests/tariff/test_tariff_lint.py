@@ -212,3 +212,7 @@ def test_second_dimension_is_looked_at_apart() -> None:
     own = tariff(element("ENERGY 1", "TIME 1"), element("TIME 2"))
     assert codes(own) == {("HIDDEN_BY_ORDER", "elements[1].components[0]")}
     assert Dimension.TIME in lint(own)[0].message
+
+
+def test_figures_beyond_all_measure_are_a_finding() -> None:
+    assert codes(tariff(element(component("TIME 1E+300", 7, "1E-200")))) == {("UNUSABLE", "elements")}

@@ -320,3 +320,11 @@ def test_another_zone_means_other_prices() -> None:
     here = price_session(samples, [own], BERLIN).priced.totals.total
     there = price_session(samples, [own], ZoneInfo("Asia/Tokyo")).priced.totals.total
     assert (excl(here), excl(there)) == (d(9), d(1))
+
+
+def test_finer_limits_than_interpolated_figures_never_give_negative_energy() -> None:
+    """0.01004 kWh are passed before half past; what is interpolated then has four decimals, 0.0100."""
+    own = tariff(element("ENERGY 1", max_kwh="0.01004"), element("ENERGY 2", start_time="11:30"), "ENERGY 3")
+    done = session(own, sample(0, 0), sample(60, "0.02016"))
+    assert [told(p, "ENERGY")["ENERGY"] for p in done.periods] == [d("0.01004"), d("0"), d("0.01012")]
+    assert excl(done.priced.totals.energy) == d("0.01004") + 2 * d("0.01012")

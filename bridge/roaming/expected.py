@@ -1,0 +1,114 @@
+"""Transactions that are expected: a card was accepted at a charger, or a partner started there remotely.
+
+A card that was accepted is remembered in memory: after a restart it is decided anew. A remote start is remembered in the
+store, before the charger hears of it: its CDR has to reach whoever started it, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from bridge.model import json as model_json
+from bridge.model.ids import mask
+from bridge.model.token import Allowed, Token
+from bridge.roaming.authorise import Authoriser, Decision, fingerprint
+from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer
+from bridge.roaming.publish import dumps
+from bridge.roaming.storage import DecisionRow, ExpectedRow, Storage
+
+REMEMBERED = timedelta(minutes=15)
+"""How long a decision about a card, or a remote start, waits for the transaction to begin (OCPI 2.2.1, mod_commands)."""
+
+_MOST = 10_000
+"""Accepted cards that are remembered; beyond, those that are over are forgotten first."""
+
+
+@frozen
+class Expected:
+    """A decision that waits for its transaction. ``standing``: whether the token was valid as it stood (None: not known)."""
+
+    decision: Decision
+    until: datetime
+    connector: int | None = None
+    standing: bool | None = None
+
+
+class Expectations:
+    """Everything that is expected."""
+
+    def __init__(self, store: Storage, authoriser: Authoriser, now: Callable[[], datetime]) -> None:
+        self.store = store
+        self.authoriser = authoriser
+        self.now = now
+        self._cards: dict[tuple[str, str], Expected] = {}
+
+    def card(self, charge_point: str, id_token: str, decision: Decision) -> None:
+        """A card was accepted here."""
+        now = self.now()
+        if len(self._cards) >= _MOST:
+            self._cards = {key: one for key, one in self._cards.items() if one.until > now}
+        standing = self.authoriser.standing(id_token, decision.partner)
+        self._cards[charge_point, fingerprint(id_token)] = Expected(decision, now + REMEMBERED, standing=standing)
+
+    async def remote(self, charge_point: str, connector: int, id_token: str, decision: Decision, evse_id: str) -> None:
+        """A partner starts here; durable when it returns."""
+        now, card = self.now(), fingerprint(id_token)
+        contract = decision.token.contract_id if decision.token is not None else None
+        row = DecisionRow(decision.id, now, charge_point, evse_id, mask(id_token), card, str(contract) if contract else None,
+                          decision.answer.value, f"{decision.how}: {decision.reason}", decision.partner, [], 0.0)  # fmt: skip
+        await self.store.expect(ExpectedRow(charge_point, card, connector, to_json(decision), now + REMEMBERED), row)
+
+    async def not_remote(self, charge_point: str, id_token: str) -> None:
+        """The charger refused: it will not begin."""
+        await self.store.unexpect(charge_point, fingerprint(id_token))
+
+    def find(self, charge_point: str, id_token: str, connector: int | None = None) -> Expected | None:
+        """What is expected of this card, if it still holds: a token that was revoked since is to be decided anew."""
+        card = fingerprint(id_token)
+        row = self.store.expected(charge_point, card)
+        if row is not None and row.until > self.now() and (connector is None or row.connector in (None, connector)):
+            return Expected(from_json(row.decision), row.until, row.connector)
+        found = self._cards.get((charge_point, card))
+        if found is None:
+            return None
+        if found.until <= self.now() or (
+            found.standing is not False and self.authoriser.standing(id_token, found.decision.partner) is False
+        ):
+            del self._cards[charge_point, card]
+            return None
+        return found
+
+    def came(self, charge_point: str, id_token: str) -> None:
+        """The transaction began (the store forgets a remote start together with opening the session)."""
+        self._cards.pop((charge_point, fingerprint(id_token)), None)
+
+
+def to_json(decision: Decision) -> bytes:
+    """A decision as it is stored."""
+    reply = decision.reply
+    told: dict[str, Any] = {"id": decision.id, "answer": decision.answer.value, "how": decision.how, "reason": decision.reason,
+                            "partner": decision.partner, "token": _token(decision.token), "reply": None}  # fmt: skip
+    if reply is not None:
+        told["reply"] = {"allowed": reply.allowed.value, "provider": reply.provider, "hub_session_id": reply.hub_session_id,
+                         "provider_session_id": reply.provider_session_id, "reference": reply.reference}  # fmt: skip
+    return orjson.dumps(told)
+
+
+def from_json(body: bytes) -> Decision:
+    """A stored decision."""
+    told = orjson.loads(body)
+    token: Token | None = model_json.from_json(Token, told["token"]) if told["token"] is not None else None
+    reply = None
+    if told["reply"] is not None:
+        held = dict(told["reply"])
+        reply = AuthorisationAnswer(Allowed(held.pop("allowed")), token, **held)
+    return Decision(told["id"], ChargerAnswer(told["answer"]), told["how"], told["reason"], told["partner"], token, reply)
+
+
+def _token(token: Token | None) -> Any:
+    return orjson.loads(dumps(token)) if token is not None else None

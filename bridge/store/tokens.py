@@ -1,0 +1,90 @@
+"""Tokens in the store: told one by one, or as a whole list that is staged first and then taken in parts.
+
+A whole list may be of any length: it is staged in batches, weighed against what there is, and applied in parts, so that
+neither memory nor the writer is held by it. Everything is harmless when repeated after a restart.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bridge.roaming.storage import TokenRow
+from bridge.store.outbox import now_text
+
+PART = 5000
+"""Tokens in one transaction."""
+
+_PUT = """INSERT INTO token (uid, kind, partner, contract, valid, whitelist, expires, body, changed) {source}
+ ON CONFLICT DO UPDATE SET contract = excluded.contract, valid = excluded.valid, whitelist = excluded.whitelist,
+ expires = excluded.expires, body = excluded.body, changed = excluded.changed
+ WHERE token.body <> excluded.body OR token.valid <> excluded.valid"""
+# A token that a whole list had left out is not valid, with the body as it was: when it comes again, it is valid again.
+
+
+def find(db: sqlite3.Connection, uids: Sequence[str]) -> list[sqlite3.Row]:
+    """All partners' tokens under these keys."""
+    marks = ", ".join("?" * len(uids))
+    return db.execute(f"SELECT * FROM token WHERE uid IN ({marks})", uids).fetchall()  # noqa: S608  (placeholders)
+
+
+def put(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow]) -> int:
+    """Store tokens; returns how many were new or changed."""
+    before = db.total_changes
+    now = now_text()
+    db.executemany(_PUT.format(source="VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+                   [(t.uid, t.kind, partner, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body, now) for t in rows])  # fmt: skip
+    return db.total_changes - before
+
+
+def clear(db: sqlite3.Connection, partner: str) -> bool:
+    """Forget a part of what is staged; False if nothing is left."""
+    return db.execute("DELETE FROM staged WHERE partner = ?1 AND (uid, kind) IN"
+                      " (SELECT uid, kind FROM staged WHERE partner = ?1 LIMIT ?2)", (partner, PART)).rowcount > 0  # fmt: skip
+
+
+def stage(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow]) -> None:
+    """Put a batch of a whole list aside."""
+    db.executemany("INSERT OR REPLACE INTO staged (partner, uid, kind, contract, valid, whitelist, expires, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                   [(partner, t.uid, t.kind, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body) for t in rows])  # fmt: skip
+
+
+def weigh(db: sqlite3.Connection, partner: str) -> tuple[int, int]:
+    """How many of the partner's tokens are valid, and how many of those would not be with the staged list."""
+    row = db.execute(
+        "SELECT COUNT(*) AS valid, COALESCE(SUM(NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.partner = t.partner AND s.uid = t.uid"
+        " AND s.kind = t.kind AND s.valid = 1)), 0) AS gone FROM token AS t WHERE partner = ? AND valid = 1", (partner,)).fetchone()  # fmt: skip
+    return int(row["valid"]), int(row["gone"])
+
+
+def take(db: sqlite3.Connection, partner: str, after: tuple[str, str]) -> tuple[tuple[str, str] | None, int, int]:
+    """Store a part of what is staged, after a key; returns the last key (None at the end), how many came, how many differed."""
+    keys = db.execute("SELECT uid, kind FROM staged WHERE partner = ? AND (uid, kind) > (?, ?) ORDER BY uid, kind LIMIT ?",
+                      (partner, *after, PART)).fetchall()  # fmt: skip
+    if not keys:
+        return None, 0, 0
+    last = (keys[-1]["uid"], keys[-1]["kind"])
+    before = db.total_changes
+    source = ("SELECT uid, kind, partner, contract, valid, whitelist, expires, body, ? FROM staged"
+              " WHERE partner = ? AND (uid, kind) > (?, ?) AND (uid, kind) <= (?, ?)")  # fmt: skip
+    db.execute(_PUT.format(source=source), (now_text(), partner, *after, *last))
+    return last, len(keys), db.total_changes - before
+
+
+def revoke(db: sqlite3.Connection, partner: str, after: tuple[str, str]) -> tuple[tuple[str, str] | None, int]:
+    """Make a part of the partner's tokens that are not staged invalid; returns the last key (None at the end) and how many."""
+    keys = db.execute("SELECT uid, kind FROM token WHERE partner = ? AND (uid, kind) > (?, ?) ORDER BY uid, kind LIMIT ?",
+                      (partner, *after, PART)).fetchall()  # fmt: skip
+    if not keys:
+        return None, 0
+    last = (keys[-1]["uid"], keys[-1]["kind"])
+    done = db.execute(
+        "UPDATE token SET valid = 0, changed = ? WHERE partner = ? AND (uid, kind) > (?, ?) AND (uid, kind) <= (?, ?) AND valid = 1"
+        " AND NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.partner = token.partner AND s.uid = token.uid AND s.kind = token.kind)",
+        (now_text(), partner, *after, *last)).rowcount  # fmt: skip
+    return last, done
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds")
