@@ -52,7 +52,10 @@ class ReservationKind(StrEnum):
 
 @frozen(weakref_slot=False)
 class PriceComponent:
-    """A price per unit of a dimension. ``step`` is in seconds or Wh; 0 and 1 mean no step. ``vat`` is in percent."""
+    """A price per unit of a dimension. ``step`` is in whole seconds or Wh (1 rounds up to the next one), 0 is none.
+
+    ``vat`` is in percent.
+    """
 
     dimension: Dimension
     price: Decimal

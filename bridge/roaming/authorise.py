@@ -291,7 +291,7 @@ class Authoriser:
         except Exception as why:  # noqa: BLE001
             error = f"fault: {type(why).__name__}"
             # Its text may hold the uid; the type and the place in the code say enough.
-            log.error("asking %s failed: %s in %s", route.partner, type(why).__name__, _where(why))
+            log.error("asking %s failed: %s", route.partner, fault(why))
         return _Asked(route, answer, error, (time.perf_counter() - started) * 1000)
 
     def _route(self, partner: str) -> Route:
@@ -309,9 +309,10 @@ def _masked(text: str, *uids: str) -> str:
     return text
 
 
-def _where(why: BaseException) -> str:
-    frame = traceback.extract_tb(why.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+def fault(why: BaseException) -> str:
+    """A fault of ours without its text, which may hold a uid: its type and where in the code it happened."""
+    frames = traceback.extract_tb(why.__traceback__)
+    return type(why).__name__ + (f" in {frames[-1].filename}:{frames[-1].lineno}" if frames else "")
 
 
 def _contract(text: str) -> str:
@@ -340,4 +341,4 @@ def _told(one: _Asked) -> dict[str, Any]:
             "error": one.error, "milliseconds": round(one.milliseconds, 1)}  # fmt: skip
 
 
-__all__ = ["Authoriser", "Decision", "Route", "alias", "fingerprint", "is_alias", "is_random", "lookup_key", "lookup_keys", "normal"]
+__all__ = ["Authoriser", "Decision", "Route", "alias", "fault", "fingerprint", "is_alias", "is_random", "lookup_key", "lookup_keys", "normal"]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from bridge.errors import Declined, Unreachable
 from bridge.model.command import Command, CommandKind, CommandOutcome, CommandResult
-from bridge.model.ids import TokenUid
+from bridge.model.location import Status
 from bridge.model.token import Allowed, Token
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
-from bridge.roaming.authorise import Decision
+from bridge.roaming.authorise import Decision, alias, fault, fingerprint
 from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer, ChargerControl, ConnectorRef, HearsOutcomes, Partner
 from bridge.roaming.sessions import Sessions
-from bridge.roaming.storage import EvseRow, Happening, SessionRow, Storage
+from bridge.roaming.storage import EvseRow, Happening, ReservationRow, SessionRow, Storage
+
+log = logging.getLogger(__name__)
 
 ID_TAG = 20
 """Characters that an OCPP 1.6 idTag may have."""
@@ -34,6 +36,7 @@ class Commands:
         self.chargers = chargers
         self.sessions = sessions
         self.now = now
+        self.pauses: tuple[float, ...] = (1.0, 5.0, 15.0)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, partner: str, command: Command, answer_to: str | None) -> CommandOutcome:
@@ -42,6 +45,7 @@ class Commands:
             return await self._recorded(partner, command)
         refusal = self._refusal(partner, command)
         if refusal is not None:
+            await self._record(partner, command, refusal)
             return CommandOutcome(refusal)
         task = asyncio.create_task(self._later(partner, command, answer_to))
         self._tasks.add(task)
@@ -56,88 +60,160 @@ class Commands:
     async def _later(self, partner: str, command: Command, answer_to: str) -> None:
         outcome = await self._recorded(partner, command)
         hearer = self.partners.get(partner)
-        if isinstance(hearer, HearsOutcomes):
+        if not isinstance(hearer, HearsOutcomes):
+            return
+        for pause in (*self.pauses, None):
             try:
                 await hearer.outcome(answer_to, outcome)
             except (Unreachable, Declined) as why:
-                await self.store.happened(Happening("command outcome not delivered", partner, command.kind.value, str(why)))
+                again = isinstance(why, Unreachable) and not why.sent and pause is not None
+                if not again or pause is None:
+                    await self.store.happened(Happening("command outcome not delivered", partner, command.kind.value, str(why)))
+                    return
+                await asyncio.sleep(pause)
+            else:
+                return
 
     async def _recorded(self, partner: str, command: Command) -> CommandOutcome:
-        result = self._refusal(partner, command)
-        if result is None:
-            result = await self._carry_out(partner, command)
-        await self.store.happened(Happening("command", partner, str(command.evse_id or command.session_id or ""),
-                                            f"{command.kind.value}: {result.value}"))  # fmt: skip
+        try:
+            result = self._refusal(partner, command)
+            if result is None:
+                result = await self._carry_out(partner, command)
+        except Exception as why:  # noqa: BLE001  (the partner waits for an outcome)
+            log.error("a command of %s failed: %s", partner, fault(why))
+            result = CommandResult.FAILED
+        await self._record(partner, command, result)
         return CommandOutcome(result)
 
+    async def _record(self, partner: str, command: Command, result: CommandResult) -> None:
+        where = str(command.session_id or command.evse_id or command.evse_uid or command.location_id or command.reservation_id or "")
+        await self.store.happened(Happening("command", partner, where, f"{command.kind.value}: {result.value}"))
+
+    # --- may it? -----------------------------------------------------------------------------------------------------
+
     def _refusal(self, partner: str, command: Command) -> CommandResult | None:
-        """Why a command is refused at once, or None."""
+        """Why a command is refused at once, or None.
+
+        A partner hears the same of an EVSE that is not there and of one that it may not use.
+        """
         if command.kind is CommandKind.STOP_SESSION:
-            session = self._session(partner, command)
-            return CommandResult.UNKNOWN_SESSION if session is None else None
-        evse = self._evse(command)
-        if evse is None or self.book.find(partner, kinds.COMMANDS, evse.operator, evse.groups, self.now()) is None:
+            return CommandResult.UNKNOWN_SESSION if self._session(partner, command) is None else None
+        if command.kind is CommandKind.CANCEL_RESERVATION:
+            held = self._reservation(partner, command)
+            if held is None:
+                return CommandResult.UNKNOWN_RESERVATION
+            return None if self.chargers.online(held.charge_point) else CommandResult.EVSE_INOPERATIVE
+        evse = self._evse(partner, command)
+        if evse is None:
             return CommandResult.REJECTED
         if evse.charge_point is None or evse.connector is None or not self.chargers.online(evse.charge_point):
             return CommandResult.EVSE_INOPERATIVE
-        if command.kind is CommandKind.START_SESSION and self.store.open_sessions(evse.charge_point, evse.connector):
+        running = self._running(evse)
+        if command.kind is CommandKind.START_SESSION and running:
             return CommandResult.EVSE_OCCUPIED
-        return None
-
-    async def _carry_out(self, partner: str, command: Command) -> CommandResult:
-        if command.kind is CommandKind.STOP_SESSION:
-            session = self._session(partner, command)
-            if session is None:
-                return CommandResult.UNKNOWN_SESSION
-            return await self.chargers.stop(session.charge_point, session.tx)
-        evse = self._evse(command)
-        if evse is None or evse.charge_point is None or evse.connector is None:
+        if command.kind is CommandKind.UNLOCK_CONNECTOR and any(s.partner != partner for s in running):
+            return CommandResult.REJECTED  # unlocking ends what runs there, and that is somebody else's
+        if command.kind is CommandKind.RESERVE_NOW and (command.expires is None or command.expires <= self.now()):
             return CommandResult.REJECTED
-        ref = ConnectorRef(evse.charge_point, evse.connector)
-        if command.kind is CommandKind.START_SESSION:
-            return await self._start(partner, command, ref)
-        if command.kind is CommandKind.UNLOCK_CONNECTOR:
-            return await self.chargers.unlock(ref)
-        if command.kind is CommandKind.RESERVE_NOW and command.expires is not None and command.reservation_id is not None:
-            return await self.chargers.reserve(ref, self._tag(command.token), _number(partner, command.reservation_id), command.expires)
-        if command.kind is CommandKind.CANCEL_RESERVATION and command.reservation_id is not None:
-            return await self.chargers.cancel(ref.charge_point, _number(partner, command.reservation_id))
-        return CommandResult.NOT_SUPPORTED
-
-    async def _start(self, partner: str, command: Command, ref: ConnectorRef) -> CommandResult:
-        """Start with an id tag that the charger can hold; the transaction is expected under it."""
-        tag = self._tag(command.token)
-        reply = AuthorisationAnswer(Allowed.ALLOWED, command.token, str(command.provider) if command.provider else None,
-                                    command.hub_session_id, command.provider_session_id, command.authorization_reference)  # fmt: skip
-        decision = Decision(str(uuid.uuid4()), ChargerAnswer.ACCEPTED, "command", f"started by {partner}", partner, command.token, reply)
-        self.sessions.expect(ref.charge_point, tag, decision, ref.connector)
-        return await self.chargers.start(ref, tag)
-
-    def _tag(self, token: Token | None) -> str:
-        """The token's uid where it fits, else a short, unique alias."""
-        uid = str(token.uid) if token is not None and token.uid is not None else ""
-        return uid if 0 < len(uid) <= ID_TAG else TokenUid("R" + secrets.token_hex(9).upper())
-
-    def _evse(self, command: Command) -> EvseRow | None:
-        if command.evse_uid is not None:
-            return self.store.evse_by_uid(str(command.evse_uid))
-        if command.evse_id is not None:
-            return self.store.evse(str(command.evse_id))
-        if command.location_id is not None:
-            free = [e for e in self.store.evses_of(str(command.location_id)) if e.charge_point is not None and not e.removed
-                    and not self.store.open_sessions(e.charge_point, e.connector)]  # fmt: skip
-            return free[0] if free else None
         return None
+
+    def _allowed(self, partner: str, evse: EvseRow) -> bool:
+        return not evse.removed and self.book.find(partner, kinds.COMMANDS, evse.operator, evse.groups, self.now()) is not None
+
+    def _running(self, evse: EvseRow) -> list[SessionRow]:
+        """Sessions that run at an EVSE. One whose stop was lost is over when the connector was free later on."""
+        if evse.charge_point is None:
+            return []
+        found = self.store.open_sessions(evse.charge_point, evse.connector)
+        if evse.status == Status.AVAILABLE and evse.status_at is not None:
+            found = [s for s in found if s.started >= evse.status_at]
+        return found
+
+    def _evse(self, partner: str, command: Command) -> EvseRow | None:
+        """The EVSE that is meant, if the partner may use it; of a location only, one that is free."""
+        if command.evse_uid is not None or command.evse_id is not None:
+            one = self.store.evse(str(command.evse_id)) if command.evse_id is not None else None
+            if one is None and command.evse_uid is not None:
+                one = self.store.evse_by_uid(str(command.evse_uid))
+            if one is None or not self._allowed(partner, one):
+                return None
+            elsewhere = command.location_id is not None and one.location.upper() != str(command.location_id).upper()
+            return None if elsewhere else one
+        if command.location_id is None:
+            return None
+        here = [e for e in self.store.evses_of(str(command.location_id)) if self._allowed(partner, e)]
+        here.sort(key=lambda e: (e.charge_point is None or not self.chargers.online(e.charge_point), bool(self._running(e)),
+                                 e.status != Status.AVAILABLE, e.evse_id))  # fmt: skip
+        return here[0] if here else None
 
     def _session(self, partner: str, command: Command) -> SessionRow | None:
         """A running session of this partner, by our id or the hub's."""
         session = self.store.session(id=str(command.session_id)) if command.session_id is not None else None
-        if session is None and command.evse_id is not None and (evse := self.store.evse(str(command.evse_id))) is not None:
-            running = self.store.open_sessions(evse.charge_point or "", evse.connector)
-            session = next((s for s in running if s.auth.get("hub_session_id") == command.hub_session_id), None)
-        return session if session is not None and session.partner == partner and session.state == "active" else None
+        hub = command.hub_session_id
+        if session is None and hub is not None and command.evse_id is not None:
+            evse = self.store.evse(str(command.evse_id))
+            running = self.store.open_sessions(evse.charge_point or "", evse.connector) if evse is not None else []
+            session = next((s for s in running if s.auth.get("hub_session_id") == hub and s.partner == partner), None)
+        mine = session is not None and session.partner == partner and session.state == "active" and session.auth.get("accepted")
+        return session if mine else None
+
+    def _reservation(self, partner: str, command: Command) -> ReservationRow | None:
+        return self.store.reservation(partner, command.reservation_id) if command.reservation_id is not None else None
+
+    # --- do it -------------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, partner: str, command: Command) -> CommandResult:
+        if command.kind is CommandKind.STOP_SESSION:
+            session = self._session(partner, command)
+            return await self.chargers.stop(session.charge_point, session.tx) if session is not None else CommandResult.UNKNOWN_SESSION
+        if command.kind is CommandKind.CANCEL_RESERVATION:
+            held = self._reservation(partner, command)
+            return await self.chargers.cancel(held.charge_point, held.number) if held is not None else CommandResult.UNKNOWN_RESERVATION
+        evse = self._evse(partner, command)
+        if evse is None or evse.charge_point is None or evse.connector is None:
+            return CommandResult.REJECTED
+        ref = ConnectorRef(evse.charge_point, evse.connector)
+        if command.kind is CommandKind.START_SESSION:
+            return await self._start(partner, command, ref, evse)
+        if command.kind is CommandKind.UNLOCK_CONNECTOR:
+            return await self.chargers.unlock(ref)
+        return await self._reserve(partner, command, ref)
+
+    async def _start(self, partner: str, command: Command, ref: ConnectorRef, evse: EvseRow) -> CommandResult:
+        """Start with an id tag that the charger can hold; the transaction is expected under it, also after a restart.
+
+        A charger that does not answer may start all the same: then the transaction still belongs to this partner.
+        """
+        tag = self._tag(partner, command, ref)
+        reply = AuthorisationAnswer(Allowed.ALLOWED, command.token, str(command.provider) if command.provider else None,
+                                    command.hub_session_id, command.provider_session_id, command.authorization_reference)  # fmt: skip
+        decision = Decision(str(uuid.uuid4()), ChargerAnswer.ACCEPTED, "command", f"started by {partner}", partner, command.token, reply)
+        expectations = self.sessions.expectations
+        await expectations.remote(ref.charge_point, ref.connector, tag, decision, evse.evse_id)
+        result = await self.chargers.start(ref, tag)
+        if result not in (CommandResult.ACCEPTED, CommandResult.TIMEOUT):
+            await expectations.not_remote(ref.charge_point, tag)
+        return result
+
+    async def _reserve(self, partner: str, command: Command, ref: ConnectorRef) -> CommandResult:
+        if command.kind is not CommandKind.RESERVE_NOW or command.expires is None or command.reservation_id is None:
+            return CommandResult.NOT_SUPPORTED
+        tag = self._tag(partner, command, ref)
+        row = ReservationRow(partner, command.reservation_id, ref.charge_point, ref.connector, tag, _card(command.token), command.expires)
+        held = await self.store.reserve(row)
+        return await self.chargers.reserve(ref, tag, held.number, command.expires)
+
+    def _tag(self, partner: str, command: Command, ref: ConnectorRef) -> str:
+        """The token's uid where a charger can hold it, else what stood for it in a reservation here, else a new alias."""
+        token = command.token
+        uid = str(token.uid) if token is not None and token.uid is not None and token.hashed is None else ""
+        if 0 < len(uid) <= ID_TAG and uid.isascii() and uid.isprintable():
+            return uid
+        mine = (r for r in self.store.reserved(ref.charge_point, ref.connector)
+                if r.partner == partner and r.until > self.now() and r.card == _card(token))  # fmt: skip
+        held = next(mine, None)
+        return held.id_tag if held is not None and uid else alias()
 
 
-def _number(partner: str, reservation: str) -> int:
-    """A charger's reservation number for a partner's (OCPP wants an int32; the same reservation gives the same number)."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{partner}/{reservation}").int % 2_000_000_000 + 1
+def _card(token: Token | None) -> str:
+    return fingerprint(str(token.uid)) if token is not None and token.uid is not None else ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import orjson
@@ -16,13 +17,19 @@ from bridge.model.command import Command, CommandOutcome
 from bridge.model.token import Token, TokenKind
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
-from bridge.roaming.authorise import Authoriser, Route, normal
+from bridge.roaming.authorise import Authoriser, Route, fault, lookup_key, normal
 from bridge.roaming.commands import Commands
+from bridge.roaming.deadlines import Late, watch
 from bridge.roaming.deliver import Dispatcher
 from bridge.roaming.ports import ChargerControl, GivesTokens, Job, Kind, Outcome, Page, Partner, Taken
 from bridge.roaming.publish import Publisher, dumps
 from bridge.roaming.sessions import OperatorFacts, Sessions
 from bridge.roaming.storage import Happening, Storage, TokenRow
+
+log = logging.getLogger(__name__)
+
+WATCH = 60.0
+"""Seconds between two looks at the deadlines of CDRs."""
 
 _AGREED = {Kind.LOCATION: kinds.LOCATIONS, Kind.STATUS: kinds.STATUS, Kind.TARIFF: kinds.TARIFFS, Kind.SESSION: kinds.SESSIONS,
            Kind.CDR: kinds.CDRS}  # fmt: skip
@@ -34,20 +41,23 @@ class Core:
     def __init__(self, store: Storage, partners: Mapping[str, Partner], routes: Sequence[Route], book: Book,
                  operators: Mapping[str, OperatorFacts], now: Callable[[], datetime], *, authorise_seconds: float = 4.0,
                  own: frozenset[str] = frozenset(), update_seconds: float = 60.0, most_percent: Decimal = Decimal(5),
-                 chargers: frozenset[str] | None = None,
+                 chargers: frozenset[str] | None = None, cdr_deadline_hours: Mapping[str, float] | None = None,
+                 full_pull_hours: Mapping[str, float] | None = None,
                  settled: Callable[[Job, Outcome], None] = lambda job, outcome: None) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
         self.book = book
         self.now = now
         self.most_percent = most_percent
+        self.cdr_deadline_hours = dict(cdr_deadline_hours or {})
+        self.full_pull_hours = dict(full_pull_hours or {})
         self.publisher = Publisher(store, partners, book, now, most_percent)
         self.authoriser = Authoriser(store, partners, routes, book, now, seconds=authorise_seconds, own=own)
         self.sessions = Sessions(store, partners, book, self.authoriser, self.publisher, operators, now, update_seconds=update_seconds,
                                  known_chargers=chargers, wake=self.wake)  # fmt: skip
         self.dispatchers = {name: Dispatcher(store, partner, settled) for name, partner in partners.items()}
         self._commands: Commands | None = None
-        self._pulls: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     def control(self, chargers: ChargerControl) -> None:
         """Where commands go."""
@@ -59,19 +69,32 @@ class Core:
             await partner.open()
             self.dispatchers[name].start()
             if isinstance(partner, GivesTokens) and self._wants_tokens(name):
-                self._pulls.append(asyncio.create_task(self._pull(name, partner, pull_seconds.get(name, 3600.0)), name=f"tokens {name}"))
+                self._tasks.append(asyncio.create_task(self._pull(name, partner, pull_seconds.get(name, 3600.0)), name=f"tokens {name}"))
+
+        self._tasks.append(asyncio.create_task(self._watch(), name="deadlines"))
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self.check_deadlines()
+            except Exception as why:  # noqa: BLE001  (tried again)
+                log.error("the deadlines of CDRs cannot be checked: %s", fault(why))
+            await asyncio.sleep(WATCH)
+
+    async def check_deadlines(self) -> list[Late]:
+        """The CDRs whose deadline is near or has passed; each is put into the history once."""
+        return await watch(self.store, self.cdr_deadline_hours, self.now())
 
     async def stop(self) -> None:
         """Finish what is under way, close the partners."""
-        for task in self._pulls:
+        for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        self._pulls.clear()
+        self._tasks.clear()
         if self._commands is not None:
             await self._commands.close()
-        for dispatcher in self.dispatchers.values():
-            await dispatcher.stop()
+        await asyncio.gather(*(dispatcher.stop() for dispatcher in self.dispatchers.values()))
         for partner in self.partners.values():
             await partner.close()
 
@@ -87,43 +110,79 @@ class Core:
     # --- tokens ------------------------------------------------------------------------------------------------------
 
     async def _pull(self, name: str, partner: GivesTokens, every: float) -> None:
-        """The whole list at first, then what changed; again after ``every`` seconds, sooner after a failure."""
+        """Pull every so many seconds, sooner after a failure."""
         while True:
             wait = every
             try:
                 await self.pull(name, partner)
             except (Unreachable, Declined) as why:
-                await self.store.happened(Happening("token pull failed", name, detail=str(why)))
+                await self._failed(name, str(why))
                 wait = min(every, 10.0)
+            except Exception as why:  # noqa: BLE001  (one bad list must not end the pulling)
+                log.error("pulling the tokens of %s failed: %s", name, fault(why))
+                await self._failed(name, f"a fault: {type(why).__name__}")
+                wait = min(every, 60.0)
             await asyncio.sleep(wait)
 
-    async def pull(self, name: str, partner: GivesTokens) -> Taken:
-        """Pull a partner's tokens now."""
-        mark = self.store.mark(f"tokens {name}")
-        began = self.now()
-        since = datetime.fromisoformat(mark) if mark is not None else None
-        rows: list[TokenRow] = []
-        async for batch in partner.pull_tokens(since):
-            rows += [_row(name, t) for t in batch if t.uid is not None]
-        taken = await self._store(name, rows, whole=since is None)
-        if not taken.held:
-            await self.store.set_mark(f"tokens {name}", began.isoformat())
-            await self.store.happened(Happening("tokens pulled", name, detail=f"{taken.stored} stored, {taken.revoked} revoked"))
-        return taken
+    async def _failed(self, name: str, because: str) -> None:
+        with contextlib.suppress(Exception):  # a store that cannot be written now is tried again with the next pull
+            await self.store.happened(Happening("token pull failed", name, detail=because))
 
-    async def _store(self, name: str, rows: Sequence[TokenRow], *, whole: bool) -> Taken:
+    async def pull(self, name: str, partner: GivesTokens) -> Taken:
+        """Pull a partner's tokens now: the whole list at first and once in a while, else what changed.
+
+        Only a whole list tells which tokens are gone. One that is held for confirmation does not keep changes away.
+        """
+        began = self.now()
+        mark, whole = self.store.mark(f"tokens {name}"), self.store.mark(f"tokens {name} whole")
+        after = timedelta(hours=self.full_pull_hours.get(name, 24.0))
+        if mark is None or whole is None or began - datetime.fromisoformat(whole) >= after:
+            taken = await self._pull_whole(name, partner, began)
+            if not taken.held or mark is None:
+                return taken
+        return await self._pull_changes(name, partner, began, datetime.fromisoformat(mark))
+
+    async def _pull_changes(self, name: str, partner: GivesTokens, began: datetime, since: datetime) -> Taken:
+        stored = unchanged = 0
+        async for batch in partner.pull_tokens(since):
+            changed, same = await self.store.save_tokens(name, _rows(name, batch))
+            stored, unchanged = stored + changed, unchanged + same
+        return await self._pulled(name, began, Taken(stored, unchanged), whole=False)
+
+    async def _pull_whole(self, name: str, partner: GivesTokens, began: datetime) -> Taken:
+        """The whole list, put aside batch by batch and weighed before anything is changed."""
+        await self.store.stage_tokens(name, None)
+        async for batch in partner.pull_tokens(None):
+            await self.store.stage_tokens(name, _rows(name, batch))
+        await self.store.set_mark(f"tokens {name} staged", began.isoformat())
+        valid, gone = await self.store.weigh_tokens(name)
+        if valid and (gone == valid or Decimal(gone) * 100 > self.most_percent * valid):
+            await self.store.hold(f"tokens of {name}", f"{gone} of {valid} would be revoked", b"[]")
+            return Taken(held=True)
+        await self.store.confirmed(f"tokens of {name}")  # what was held before is superseded
+        return await self._pulled(name, began, Taken(*await self.store.apply_tokens(name)), whole=True)
+
+    async def confirm_tokens(self, name: str) -> Taken:
+        """Take the list that is held. Raises LookupError if there is none, or while a new one comes in."""
+        began = self.store.mark(f"tokens {name} staged")
+        if began is None:
+            raise LookupError(f"no list of tokens of {name} is held")
+        taken = Taken(*await self.store.apply_tokens(name))
+        await self.store.confirmed(f"tokens of {name}")
+        return await self._pulled(name, datetime.fromisoformat(began), taken, whole=True)
+
+    async def _pulled(self, name: str, began: datetime, taken: Taken, *, whole: bool) -> Taken:
+        await self.store.set_mark(f"tokens {name}", began.isoformat())
         if whole:
-            _, valid = self.store.token_counts(name)
-            kept = sum(r.valid for r in rows)
-            if valid and (kept == 0 or Decimal(valid - kept) * 100 > self.most_percent * valid):
-                await self.store.hold(f"tokens of {name}", f"{valid - kept} of {valid} would be revoked", b"[]")
-                return Taken(held=True)
-        stored, unchanged, revoked = await self.store.save_tokens(name, rows, whole=whole)
-        return Taken(stored, unchanged, revoked)
+            await self.store.set_mark(f"tokens {name} whole", began.isoformat())
+        await self.store.happened(Happening("tokens pulled", name, detail=f"{'all' if whole else 'changes'}: {taken.stored} stored, "
+                                                                          f"{taken.revoked} revoked"))  # fmt: skip
+        return taken
 
     async def tokens(self, partner: str, tokens: Iterable[Token]) -> Taken:
         """See :class:`~bridge.roaming.ports.Inbound`."""
-        return await self._store(partner, [_row(partner, t) for t in tokens if t.uid is not None], whole=False)
+        stored, unchanged = await self.store.save_tokens(partner, _rows(partner, tokens))
+        return Taken(stored, unchanged)
 
     async def token(self, partner: str, uid: str, kind: TokenKind) -> Token | None:
         """See :class:`~bridge.roaming.ports.Inbound`."""
@@ -158,8 +217,12 @@ class Core:
                    for a in self.book.of(partner))  # fmt: skip
 
 
+def _rows(partner: str, tokens: Iterable[Token]) -> list[TokenRow]:
+    return [_row(partner, t) for t in tokens if t.uid is not None]
+
+
 def _row(partner: str, token: Token) -> TokenRow:
     kind = (token.kind or TokenKind.RFID).value
     valid = token.valid if token.valid is not None else True
-    return TokenRow(normal(str(token.uid)), kind, partner, str(token.contract_id) if token.contract_id else None, valid,
+    return TokenRow(lookup_key(token), kind, partner, str(token.contract_id) if token.contract_id else None, valid,
                     token.whitelist.value if token.whitelist is not None else None, token.expires, dumps(token))  # fmt: skip

@@ -1,12 +1,14 @@
 """Delivery: one dispatcher per partner takes due work from the outbox and settles what came of it.
 
-Partners do not wait for one another. Work of one kind is sent together; the outcomes of a round are one transaction.
+Partners do not wait for one another. Work of one kind is sent together; the outcomes of a batch are one transaction. While
+a full batch is being sent the next is claimed, and while that one is sent the first is settled; no batch overtakes another.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -17,7 +19,15 @@ ORDER = (Kind.TARIFF, Kind.LOCATION, Kind.STATUS, Kind.SESSION, Kind.CDR)
 """What is sent first: a partner knows the tariff before the location that names it, and the place before its status."""
 
 BATCH = 100
+"""The most jobs that are claimed together."""
 IDLE = 30.0
+"""The longest that a dispatcher sleeps, in seconds."""
+PAUSE = 1.0
+"""Seconds until the store is tried again that could not be written, such as on a full disk."""
+GRACE = 10.0
+"""Seconds that what is under way may take when stopping; what takes longer is uncertain and goes out again."""
+
+_log = logging.getLogger(__name__)
 
 
 class Dispatcher:
@@ -28,6 +38,7 @@ class Dispatcher:
         self.partner = partner
         self.settled = settled
         self._wake = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
@@ -36,46 +47,86 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin delivering, in the running event loop."""
+        self._stopping = False
         self._task = asyncio.create_task(self._run(), name=f"deliver {self.partner.name}")
 
     async def stop(self) -> None:
-        """Stop after the round that is under way."""
+        """Stop after the batch that is under way, :data:`GRACE` seconds at most."""
         if self._task is not None:
+            self._stopping = True
+            self._wake.set()
+            await asyncio.wait([self._task], timeout=GRACE)
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             self._wake.clear()
-            if await self.round():
-                continue
-            due = self.store.next_due(self.partner.name)
+            try:
+                if await self.round():
+                    continue
+                due = self.store.next_due(self.partner.name)
+            except Exception as why:  # noqa: BLE001  (delivery goes on when the store can be written again)
+                _log.error("%s: work cannot be claimed: %s", self.partner.name, why)
+                due = time.time() + PAUSE
             wait = IDLE if due is None else max(0.01, min(IDLE, due - time.time()))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
 
     async def round(self) -> int:
-        """One round; returns how many jobs it took. A round that began is finished and recorded even when stopped."""
+        """Deliver what is due, batch by batch, until a batch is not full; returns how many jobs it took."""
+        count = 0
         jobs = await self.store.claim(self.partner.name, BATCH)
-        if jobs:
-            await asyncio.shield(self._deliver(jobs))
-        return len(jobs)
+        ahead: asyncio.Task[list[Job]] | None = None
+        settling: asyncio.Task[None] | None = None
+        try:
+            while jobs:
+                count += len(jobs)
+                full = len(jobs) == BATCH and not self._stopping
+                ahead = asyncio.create_task(self.store.claim(self.partner.name, BATCH)) if full else None
+                results = await self._deliver(jobs)
+                if settling is not None:
+                    await settling
+                settling = asyncio.create_task(self._settle(results))
+                jobs = await ahead if ahead is not None else []
+                if jobs and self._stopping:
+                    await self.store.put_back(jobs)
+                    jobs = []
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+            if settling is not None:
+                await settling
+        return count
 
-    async def _deliver(self, jobs: Sequence[Job]) -> None:
+    async def _deliver(self, jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
         results: list[tuple[Job, Outcome]] = []
+        told: list[tuple[Job, Outcome]]
         for kind in ORDER:
             mine = [j for j in jobs if j.kind is kind]
             if not mine:
                 continue
             try:
-                outcomes = await self.partner.deliver(kind, mine)
+                told = list(zip(mine, await self.partner.deliver(kind, mine), strict=True))
             except Exception as why:  # noqa: BLE001  (a fault of the adapter must not lose work)
-                outcomes = [Retry(f"fault in delivery: {type(why).__name__}", sent=True)] * len(mine)
-            results += zip(mine, outcomes, strict=True)
-        await self.store.settle(results)
+                told = [(job, Retry(f"fault in delivery: {type(why).__name__}", sent=True)) for job in mine]
+            results += told
+        return results
+
+    async def _settle(self, results: Sequence[tuple[Job, Outcome]]) -> None:
+        """Record what came of a batch, however long the store cannot be written: it was sent, and is not sent again."""
+        while True:
+            try:
+                await self.store.settle(results)
+                break
+            except Exception as why:  # noqa: BLE001  (any fault of the store: the outcomes must not be lost)
+                _log.error("%s: outcomes cannot be recorded: %s", self.partner.name, why)
+                if self._stopping:
+                    return
+                await asyncio.sleep(PAUSE)
         for job, outcome in results:
             self.settled(job, outcome)
 

@@ -71,6 +71,8 @@ class Job:
     meta: dict[str, Any]
     attempts: int
     created: datetime
+    source: str = ""
+    """The key of our object behind it (a location's for its EVSEs and their status)."""
 
 
 @frozen
@@ -98,6 +100,13 @@ class Rejected:
     because: str
     code: str | None = None
     duplicate: bool = False
+
+
+@frozen
+class Withheld:
+    """Not sent, for no agreement lets the partner have it any more. The core's own outcome, no adapter's."""
+
+    because: str
 
 
 Outcome = Delivered | Retry | Rejected

@@ -20,7 +20,7 @@ from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
 from bridge.roaming import settle
 from bridge.roaming.agreements import Agreement, Book
-from bridge.roaming.authorise import Authoriser, Decision, fingerprint, normal
+from bridge.roaming.authorise import Authoriser, Decision, fault, fingerprint, normal
 from bridge.roaming.expected import Expectations
 from bridge.roaming.ports import ChargerAnswer, ConnectorRef, Kind, MeterSample, Partner
 from bridge.roaming.publish import Publisher, dumps
@@ -108,12 +108,13 @@ class Sessions:
         evse = evses[0] if evses else None
         agreement = self._agreement(decision.partner, evse, decision.how, self.now()) if decision.accepted else None
         tariff_id, tariff = self._tariff(evse, agreement)
+        accepted = decision.accepted
         row = SessionRow(
             str(uuid.uuid4()), 0, ref.charge_point, ref.connector, evse.evse_id if evse else None, evse.location if evse else None,
-            evse.operator if evse else None, decision.partner if decision.accepted else None,
-            id_token if decision.accepted else _hidden(id_token),
-            dumps(decision.token) if decision.accepted and decision.token is not None else None, {**_auth(decision), "tariff": tariff_id},
-            agreement.test if agreement is not None else False, at, meter_start_wh, tariff=tariff)  # fmt: skip
+            evse.operator if evse else None, decision.partner if accepted else None, id_token if accepted else _hidden(id_token),
+            dumps(decision.token) if accepted and decision.token is not None else None,
+            {**_auth(decision), "tariff": tariff_id, "at": self.now().isoformat()}, agreement.test if agreement is not None else False,
+            at, meter_start_wh, tariff=tariff)  # fmt: skip
         outbound = self._session_outbound(row, evse)
         opened, new = await self.store.open_session(row, decision.id, outbound, card=fingerprint(id_token), history=self._unended(row))
         if new:
@@ -183,8 +184,8 @@ class Sessions:
             cdr = settle.as_cdr(row, samples, situation, self.now())
         except settle.Unsettled as why:
             return None, [], [Happening(HELD, ref=row.id, detail=str(why))]
-        except Exception as why:
-            log.exception("session %s cannot be settled", row.id)
+        except Exception as why:  # noqa: BLE001
+            log.error("session %s cannot be settled: %s", row.id, fault(why))
             return None, [], [Happening(HELD, ref=row.id, detail=f"a fault in settling it: {type(why).__name__}")]
         kept = CdrRow(str(cdr.id), row.id, row.partner, row.operator, row.test, dumps(cdr), _amount(cdr.total_cost), cdr.currency,
                       str(cdr.total_energy), "kept", [], self.now())  # fmt: skip
@@ -194,10 +195,10 @@ class Sessions:
             return kept, outbound, [Happening("CDR kept", ref=str(cdr.id), detail="no partner is due one")]
         try:
             encoded, losses = settle.encode_cdr(partner, cdr)
-        except Exception as why:
+        except Exception as why:  # noqa: BLE001
             because = str(why) if isinstance(why, Refused | settle.Unsettled) else f"a fault in writing it: {type(why).__name__}"
             if not isinstance(why, Refused | settle.Unsettled):
-                log.exception("CDR %s cannot be written for %s", cdr.id, partner.name)
+                log.error("CDR %s cannot be written for %s: %s", cdr.id, partner.name, fault(why))
             return evolve(kept, state="refused", error=because), outbound, [
                 Happening("CDR kept for a person", partner.name, str(cdr.id), because)]  # fmt: skip
         told = [{"path": loss.path, "kind": loss.kind, "because": loss.because} for loss in losses]
@@ -227,7 +228,7 @@ class Sessions:
     def _tariff(self, evse: EvseRow | None, agreement: Agreement | None) -> tuple[str | None, bytes | None]:
         """The tariff that a session has to the end: its id by the agreement, and what it says now."""
         name = agreement.tariff_for(evse.groups) if agreement is not None and evse is not None else None
-        thing = self.store.thing("tariff", name) if name is not None else None
+        thing = self.store.thing("tariff", name, operator=evse.operator) if name is not None and evse is not None else None
         return name, thing.body if thing is not None else None
 
     def _session_outbound(self, row: SessionRow, evse: EvseRow | None) -> list[Outbound]:
@@ -241,8 +242,8 @@ class Sessions:
             encoded = partner.encode(Kind.SESSION, settle.as_session(row, situation, self.now()))
         except (Refused, settle.Unsettled):
             return []  # a session that the protocol cannot tell is not told; its CDR is
-        except Exception:
-            log.exception("session %s cannot be written for %s", row.id, partner.name)
+        except Exception as why:  # noqa: BLE001
+            log.error("session %s cannot be written for %s: %s", row.id, partner.name, fault(why))
             return []
         return [Outbound(partner.name, Kind.SESSION, row.id, e.key, e.body, e.meta) for e in encoded]
 
@@ -250,13 +251,13 @@ class Sessions:
         operator = self.operators.get(row.operator or "")
         if operator is None or evse is None:
             return None
-        thing = self.store.thing("location", evse.location)
+        thing = self.store.thing("location", evse.location, operator=evse.operator)
         location: Location | None = model_json.from_json(Location, orjson.loads(thing.body)) if thing is not None else None
         found: Evse | None = None
         if location is not None:
             found = next((e for e in location.evses if e.id is not None and evse_key(e.id) == evse.evse_id), None)
         body, name = row.tariff, row.auth.get("tariff")
-        if body is None and name is not None and (late := self.store.thing("tariff", name)) is not None:
+        if body is None and name is not None and (late := self.store.thing("tariff", name, operator=evse.operator)) is not None:
             body = late.body
         if body is None and name is not None and row.ended is not None:
             raise settle.Unsettled(f"tariff {name} of its agreement is not among the imported tariffs")
@@ -272,7 +273,8 @@ def _hidden(id_token: str) -> str:
 
 def _auth(decision: Decision) -> dict[str, Any]:
     reply = decision.reply
-    return {"accepted": decision.accepted, "how": decision.how, "reason": decision.reason, "decision": decision.id, "answer": decision.answer.value,
+    return {"accepted": decision.accepted, "answer": decision.answer.value, "how": decision.how, "reason": decision.reason,
+            "decision": decision.id,
             "reference": reply.reference if reply else None, "hub_session_id": reply.hub_session_id if reply else None,
             "provider_session_id": reply.provider_session_id if reply else None, "provider": reply.provider if reply else None}  # fmt: skip
 

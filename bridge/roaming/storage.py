@@ -198,8 +198,8 @@ class Storage(Protocol):
         """Key -> (hash, removed)."""
         ...
 
-    def thing(self, kind: str, key: str) -> Thing | None:
-        """One location or tariff."""
+    def thing(self, kind: str, key: str, *, operator: str | None = None) -> Thing | None:
+        """One location or tariff, of any operator or of one."""
         ...
 
     def evse(self, evse_id: str) -> EvseRow | None:
@@ -253,11 +253,15 @@ class Storage(Protocol):
         ...
 
     async def weigh_tokens(self, partner: str) -> tuple[int, int]:
-        """How many tokens of a partner are valid, and how many of those would not be with the staged list."""
+        """The staged list is complete. How many tokens of a partner are valid, and how many of those would not be with the staged list."""
         ...
 
     async def apply_tokens(self, partner: str) -> tuple[int, int, int]:
-        """The staged list becomes the partner's list: stored, unchanged, revoked."""
+        """The staged list becomes the partner's list: stored, unchanged, revoked.
+
+        What the partner told of single tokens since staging began is newer and stays. Raises LookupError without a
+        complete list.
+        """
         ...
 
     async def save_decision(self, row: DecisionRow) -> None:

@@ -1,8 +1,8 @@
 """The outbox: outbound work, committed with the state change that caused it.
 
 One object's jobs go out in order: only the oldest of each (partner, kind, key) is ever claimed. A newer state of the same
-object replaces the one that still waits and has not been tried (CDRs are never replaced). What was refused for good is a
-dead letter, kept until somebody replays or deletes it.
+object replaces the one that still waits, tried or not, and a dead letter of it (CDRs are never replaced): the partner
+gets it once, as it then is. What was refused for good is a dead letter, kept until somebody replays it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from typing import Any
 from bridge.roaming.ports import Job, Kind, Op
 
 FIRST_RETRY = 2.0
-"""Seconds until the second try; doubled each time, with jitter."""
+"""Seconds until the second try, at most doubled by jitter; doubled with every try after it."""
 LAST_RETRY = 900.0
 """The longest wait between two tries, in seconds."""
+LONGEST_AFTER = 86400.0
+"""The longest Retry-After that is honoured, in seconds."""
 
 
 def now_text() -> str:
@@ -32,13 +34,12 @@ def add(db: sqlite3.Connection, partner: str, kind: Kind, op: Op, key: str, body
         source: str = "") -> int:  # fmt: skip
     """Put work into the outbox, in the caller's transaction; returns its number."""
     if kind is not Kind.CDR:
-        waiting = db.execute(
-            "SELECT id, op FROM outbox WHERE partner = ? AND kind = ? AND key = ? AND state = 'waiting' AND attempts = 0"
-            " AND due < 1e15 ORDER BY id DESC LIMIT 1", (partner, kind, key)).fetchone()  # fmt: skip
+        db.execute("DELETE FROM outbox WHERE partner = ? AND kind = ? AND key = ? AND state = 'dead'", (partner, kind, key))
+        waiting = db.execute("SELECT id FROM outbox WHERE partner = ? AND kind = ? AND key = ? AND state = 'waiting' ORDER BY id DESC LIMIT 1",
+                             (partner, kind, key)).fetchone()  # fmt: skip
         if waiting is not None:
-            op = Op.INSERT if waiting["op"] == Op.INSERT and op is Op.UPDATE else op
-            db.execute("UPDATE outbox SET op = ?, body = ?, meta = ?, created = ? WHERE id = ?",
-                       (op, body, json.dumps(meta), now_text(), waiting["id"]))  # fmt: skip
+            db.execute("UPDATE outbox SET op = ?, source = ?, body = ?, meta = ?, created = ? WHERE id = ?",
+                       (op, source, body, json.dumps(meta), now_text(), waiting["id"]))  # fmt: skip
             return int(waiting["id"])
     cursor = db.execute(
         "INSERT INTO outbox (partner, kind, op, key, source, body, meta, created, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -46,36 +47,57 @@ def add(db: sqlite3.Connection, partner: str, kind: Kind, op: Op, key: str, body
     return int(cursor.lastrowid or 0)
 
 
+_CLAIM = """
+SELECT job.*, CASE WHEN kind <> 'cdr' AND op <> 'delete' THEN (
+  SELECT had FROM published WHERE published.partner = job.partner AND published.kind = job.kind AND published.key = job.key) END AS had
+FROM outbox AS job INDEXED BY outbox_next WHERE partner = :partner AND state = 'waiting' AND due <= :now
+AND NOT EXISTS (SELECT 1 FROM outbox AS older WHERE older.partner = job.partner AND older.kind = job.kind AND older.key = job.key
+  AND older.state IN ('waiting', 'taken') AND older.id < job.id)
+AND NOT (job.kind = 'status' AND EXISTS (SELECT 1 FROM outbox AS place WHERE place.partner = job.partner AND place.kind = 'location'
+  AND place.source = job.source AND place.state IN ('waiting', 'taken') AND (place.due > :now OR place.state = 'taken')))
+ORDER BY id LIMIT :most
+"""
+
+
 def claim(db: sqlite3.Connection, partner: str, most: int, now: float | None = None) -> list[Job]:
     """The oldest due job of each object, oldest first; a status waits until the location that it is about has gone out.
 
-    They are marked as taken until they are settled, put back, or the bridge starts again.
+    They are marked as taken until they are settled, put back, or the bridge starts again. Whether an object is inserted
+    or updated is decided here, by whether the partner has it by now.
     """
-    now = time.time() if now is None else now
-    rows = db.execute(
-        "SELECT * FROM outbox AS job INDEXED BY outbox_next WHERE partner = ? AND state = 'waiting' AND due <= ? AND NOT EXISTS ("
-        " SELECT 1 FROM outbox AS older WHERE older.partner = job.partner AND older.kind = job.kind AND older.key = job.key"
-        " AND older.state IN ('waiting', 'taken') AND older.id < job.id) AND NOT (job.kind = 'status' AND EXISTS ("
-        " SELECT 1 FROM outbox AS place WHERE place.partner = job.partner AND place.kind = 'location' AND place.source = job.source"
-        " AND place.state IN ('waiting', 'taken') AND (place.due > ? OR place.state = 'taken'))) ORDER BY id LIMIT ?",
-        (partner, now, now, most)).fetchall()  # fmt: skip
+    rows = db.execute(_CLAIM, {"partner": partner, "now": time.time() if now is None else now, "most": most}).fetchall()
     db.execute("UPDATE outbox SET state = 'taken', attempts = attempts + 1 WHERE id IN (SELECT value FROM json_each(?))",
                (json.dumps([r["id"] for r in rows]),))  # fmt: skip
     return [_job(r) for r in rows]
 
 
-def next_due(db: sqlite3.Connection, partner: str) -> float | None:
-    """When the next job of a partner is due (seconds since the epoch), or None."""
-    row = db.execute("SELECT MIN(due) AS due FROM outbox WHERE partner = ? AND state = 'waiting'", (partner,)).fetchone()
+def is_due(db: sqlite3.Connection, partner: str, now: float) -> bool:
+    """Whether any job of a partner is due (it may still have to wait for another)."""
+    return db.execute("SELECT 1 FROM outbox WHERE partner = ? AND state = 'waiting' AND due <= ? LIMIT 1", (partner, now)).fetchone() is not None
+
+
+def next_due(db: sqlite3.Connection, partner: str, after: float = 0.0) -> float | None:
+    """When the next job of a partner becomes due after a moment (seconds since the epoch), or None.
+
+    A job that was due then and was not claimed waits for another one, which becomes due later.
+    """
+    row = db.execute("SELECT MIN(due) AS due FROM outbox WHERE partner = ? AND state = 'waiting' AND due > ?", (partner, after)).fetchone()
     return None if row["due"] is None else float(row["due"])
+
+
+_CDR = "COALESCE(json_extract(meta, '$.cdr'), key)"
 
 
 def release_all(db: sqlite3.Connection) -> int:
     """After a restart: what was taken was perhaps sent; it waits again (a CDR as uncertain)."""
     db.execute("UPDATE outbox SET uncertain = 1 WHERE state = 'taken'")
-    db.execute("UPDATE cdr SET state = 'uncertain' WHERE state = 'waiting' AND id IN"
-               " (SELECT key FROM outbox WHERE kind = 'cdr' AND state = 'taken')")  # fmt: skip
-    return db.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'taken'").rowcount
+    db.execute("UPDATE cdr SET state = 'uncertain', sent = sent + 1 WHERE state IN ('waiting', 'uncertain') AND id IN"
+               f" (SELECT {_CDR} FROM outbox WHERE kind = 'cdr' AND state = 'taken')")  # noqa: S608  (a constant)  # fmt: skip
+    released = db.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'taken'").rowcount
+    db.execute("DELETE FROM outbox WHERE state = 'waiting' AND kind <> 'cdr' AND EXISTS (SELECT 1 FROM outbox AS newer WHERE"
+               " newer.partner = outbox.partner AND newer.kind = outbox.kind AND newer.key = outbox.key AND newer.state = 'waiting'"
+               " AND newer.id > outbox.id)")  # fmt: skip
+    return released
 
 
 def finish(db: sqlite3.Connection, job: Job) -> None:
@@ -90,19 +112,19 @@ def delivered(db: sqlite3.Connection, done: Sequence[tuple[Job, str | None]]) ->
     """
     told = json.dumps([
         [j.id, j.partner, j.kind, j.key, int(j.op is not Op.DELETE)] for j, _ in done])  # fmt: skip
-    cdrs = json.dumps([[j.meta.get("cdr", j.key), j.attempts, reference, j.partner] for j, reference in done if j.kind is Kind.CDR])
+    cdrs = json.dumps([[j.meta.get("cdr", j.key), reference, j.partner] for j, reference in done if j.kind is Kind.CDR])
     now = now_text()
     db.execute("DELETE FROM outbox WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))", (told,))
     db.execute(
         "UPDATE published SET had = json_extract(j.value, '$[4]') FROM json_each(?) AS j WHERE partner = json_extract(j.value, '$[1]')"
         " AND kind = json_extract(j.value, '$[2]') AND published.key = json_extract(j.value, '$[3]')", (told,))  # fmt: skip
     db.execute(
-        "UPDATE cdr SET state = 'acknowledged', sent = json_extract(j.value, '$[1]'), error = NULL, settled = ?,"
-        " reference = COALESCE(json_extract(j.value, '$[2]'), reference) FROM json_each(?) AS j"
+        "UPDATE cdr SET state = 'acknowledged', sent = sent + 1, error = NULL, settled = ?,"
+        " reference = COALESCE(json_extract(j.value, '$[1]'), reference) FROM json_each(?) AS j"
         " WHERE cdr.id = json_extract(j.value, '$[0]')", (now, cdrs))  # fmt: skip
     db.execute(
-        "INSERT INTO history (at, what, partner, ref, detail) SELECT ?, 'CDR acknowledged', json_extract(value, '$[3]'),"
-        " json_extract(value, '$[0]'), json_extract(value, '$[2]') FROM json_each(?)", (now, cdrs))  # fmt: skip
+        "INSERT INTO history (at, what, partner, ref, detail) SELECT ?, 'CDR acknowledged', json_extract(value, '$[2]'),"
+        " json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)", (now, cdrs))  # fmt: skip
 
 
 def put_back(db: sqlite3.Connection, jobs: Sequence[Job]) -> None:
@@ -112,22 +134,44 @@ def put_back(db: sqlite3.Connection, jobs: Sequence[Job]) -> None:
 
 
 def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, uncertain: bool, random: Random) -> float:
-    """The job waits for another try; returns the seconds."""
-    wait = after if after is not None else min(LAST_RETRY, FIRST_RETRY * 2 ** min(job.attempts, 16)) * random.uniform(0.5, 1.0)
+    """The job waits for another try, or the newer state of its object in its place; returns the seconds."""
+    wait = min(LAST_RETRY, FIRST_RETRY * 2 ** min(job.attempts, 16)) * random.uniform(0.5, 1.0)
+    if after is not None:
+        wait = min(after, LONGEST_AFTER)
+    due = time.time() + wait
+    if job.kind is not Kind.CDR:
+        newer = db.execute("UPDATE outbox SET due = ?, attempts = ?, error = ?, uncertain = max(uncertain, ?) WHERE partner = ? AND kind = ?"
+                           " AND key = ? AND state = 'waiting' AND id > ?",
+                           (due, job.attempts, because, int(uncertain), job.partner, job.kind, job.key, job.id)).rowcount  # fmt: skip
+        if newer:
+            finish(db, job)
+            return wait
     db.execute("UPDATE outbox SET state = 'waiting', due = ?, error = ?, uncertain = max(uncertain, ?) WHERE id = ?",
-               (time.time() + wait, because, int(uncertain), job.id))  # fmt: skip
+               (due, because, int(uncertain), job.id))  # fmt: skip
     return wait
 
 
-def bury(db: sqlite3.Connection, job: Job, because: str) -> None:
-    """The job is a dead letter."""
-    db.execute("UPDATE outbox SET state = 'dead', error = ? WHERE id = ?", (because, job.id))
+def bury(db: sqlite3.Connection, job: Job, because: str) -> bool:
+    """The job is a dead letter; False if there is no such job (any more), or a newer state of its object waits in its place."""
+    if job.kind is not Kind.CDR:
+        newer = db.execute("SELECT 1 FROM outbox WHERE partner = ? AND kind = ? AND key = ? AND state = 'waiting' AND id > ?",
+                           (job.partner, job.kind, job.key, job.id)).fetchone()  # fmt: skip
+        if newer is not None:
+            finish(db, job)
+            return False
+    return db.execute("UPDATE outbox SET state = 'dead', error = ? WHERE id = ?", (because, job.id)).rowcount > 0
 
 
 def replay(db: sqlite3.Connection, ids: Sequence[int]) -> int:
     """Dead letters wait again, as they were."""
-    return sum(db.execute("UPDATE outbox SET state = 'waiting', due = ?, attempts = 0 WHERE id = ? AND state = 'dead'",
-                          (time.time(), one)).rowcount for one in ids)  # fmt: skip
+    done = 0
+    for one in ids:
+        db.execute("UPDATE cdr SET state = CASE (SELECT uncertain FROM outbox WHERE id = :id) WHEN 1 THEN 'uncertain' ELSE 'waiting' END,"
+                   f" error = NULL WHERE id IN (SELECT {_CDR} FROM outbox WHERE id = :id AND kind = 'cdr' AND state = 'dead')",
+                   {"id": one})  # noqa: S608  (a constant)  # fmt: skip
+        done += db.execute("UPDATE outbox SET state = 'waiting', due = ?, attempts = 0 WHERE id = ? AND state = 'dead'",
+                           (time.time(), one)).rowcount  # fmt: skip
+    return done
 
 
 def counts(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
@@ -139,5 +183,8 @@ def counts(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    return Job(row["id"], row["partner"], Kind(row["kind"]), Op(row["op"]), row["key"], bytes(row["body"]), json.loads(row["meta"]),
-               row["attempts"] + 1, datetime.fromisoformat(row["created"]))  # fmt: skip
+    op = Op(row["op"])
+    if row["had"] is not None:
+        op = Op.UPDATE if row["had"] else Op.INSERT
+    return Job(row["id"], row["partner"], Kind(row["kind"]), op, row["key"], bytes(row["body"]), json.loads(row["meta"]),
+               row["attempts"] + 1, datetime.fromisoformat(row["created"]), row["source"])  # fmt: skip

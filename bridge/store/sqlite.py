@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import sqlite3
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -29,7 +31,7 @@ from bridge.roaming.storage import (
     TokenRow,
 )
 from bridge.store import outbox, sessions, tokens
-from bridge.store.db import Database
+from bridge.store.db import Database, connect
 
 T = TypeVar("T")
 
@@ -65,8 +67,9 @@ class SqliteStore:
         rows = self.db.read.execute("SELECT key, hash, removed FROM thing WHERE kind = ? AND operator = ?", (kind, operator))
         return {r["key"]: (r["hash"], bool(r["removed"])) for r in rows}
 
-    def thing(self, kind: str, key: str) -> Thing | None:
-        r = self.db.read.execute("SELECT * FROM thing WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+    def thing(self, kind: str, key: str, *, operator: str | None = None) -> Thing | None:
+        r = self.db.read.execute("SELECT * FROM thing WHERE kind = ?1 AND key = ?2 AND (?3 IS NULL OR operator = ?3)",
+                                 (kind, key, operator)).fetchone()  # fmt: skip
         return None if r is None else _thing(r)
 
     def all_things(self, kind: str) -> list[Thing]:
@@ -181,21 +184,31 @@ class SqliteStore:
         if rows is not None:
             await self.db.write(lambda db: tokens.stage(db, partner, rows))
             return
+        await self.db.write(lambda db: tokens.begin(db, partner))
         while await self.db.write(lambda db: tokens.clear(db, partner)):
             pass
 
     async def weigh_tokens(self, partner: str) -> tuple[int, int]:
-        return tokens.weigh(self.db.read, partner)
+        def work() -> tuple[int, int]:  # beside the event loop: a list may be long
+            db = connect(self.db.path)
+            try:
+                return tokens.weigh(db, partner)
+            finally:
+                db.close()
+
+        await self.db.write(lambda db: tokens.complete(db, partner))
+        return await asyncio.to_thread(work)
 
     async def apply_tokens(self, partner: str) -> tuple[int, int, int]:
+        began = tokens.completed(self.db.read, partner)
         came = stored = revoked = 0
         last: tuple[str, str] | None = ("", "")
         while last is not None:
-            last, some, changed = await self.db.write(lambda db, at=last: tokens.take(db, partner, at))
+            last, some, changed = await self.db.write(partial(tokens.take, partner=partner, began=began, after=last))
             came, stored = came + some, stored + changed
         last = ("", "")
         while last is not None:
-            last, gone = await self.db.write(lambda db, at=last: tokens.revoke(db, partner, at))
+            last, gone = await self.db.write(partial(tokens.revoke, partner=partner, began=began, after=last))
             revoked += gone
         await self.stage_tokens(partner, None)
         return stored, came - stored, revoked

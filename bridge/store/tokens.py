@@ -19,7 +19,7 @@ PART = 5000
 _PUT = """INSERT INTO token (uid, kind, partner, contract, valid, whitelist, expires, body, changed) {source}
  ON CONFLICT DO UPDATE SET contract = excluded.contract, valid = excluded.valid, whitelist = excluded.whitelist,
  expires = excluded.expires, body = excluded.body, changed = excluded.changed
- WHERE token.body <> excluded.body OR token.valid <> excluded.valid"""
+ WHERE (token.body <> excluded.body OR token.valid <> excluded.valid)"""
 # A token that a whole list had left out is not valid, with the body as it was: when it comes again, it is valid again.
 
 
@@ -33,9 +33,28 @@ def put(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow]) -> int:
     """Store tokens; returns how many were new or changed."""
     before = db.total_changes
     now = now_text()
-    db.executemany(_PUT.format(source="VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-                   [(t.uid, t.kind, partner, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body, now) for t in rows])  # fmt: skip
+    db.executemany(_PUT.format(source="VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"), [
+        (t.uid, t.kind, partner, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body, now) for t in rows])  # fmt: skip
     return db.total_changes - before
+
+
+def begin(db: sqlite3.Connection, partner: str) -> None:
+    """A whole list begins to come in: what is staged is not complete."""
+    db.execute("DELETE FROM mark WHERE name = ?", (f"staged {partner}",))
+    db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", (f"staging {partner}", now_text()))
+
+
+def complete(db: sqlite3.Connection, partner: str) -> None:
+    """The whole list is staged."""
+    db.execute("INSERT OR REPLACE INTO mark SELECT ?, value FROM mark WHERE name = ?", (f"staged {partner}", f"staging {partner}"))
+
+
+def completed(db: sqlite3.Connection, partner: str) -> str:
+    """When the complete list that is staged began to come in. Raises LookupError if there is none."""
+    row = db.execute("SELECT value FROM mark WHERE name = ?", (f"staged {partner}",)).fetchone()
+    if row is None:
+        raise LookupError(f"no complete list of tokens of {partner} is there")
+    return str(row["value"])
 
 
 def clear(db: sqlite3.Connection, partner: str) -> bool:
@@ -46,20 +65,25 @@ def clear(db: sqlite3.Connection, partner: str) -> bool:
 
 def stage(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow]) -> None:
     """Put a batch of a whole list aside."""
-    db.executemany("INSERT OR REPLACE INTO staged (partner, uid, kind, contract, valid, whitelist, expires, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    db.executemany("INSERT OR REPLACE INTO staged (partner, uid, kind, contract, valid, whitelist, expires, body)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                    [(partner, t.uid, t.kind, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body) for t in rows])  # fmt: skip
 
 
 def weigh(db: sqlite3.Connection, partner: str) -> tuple[int, int]:
     """How many of the partner's tokens are valid, and how many of those would not be with the staged list."""
     row = db.execute(
-        "SELECT COUNT(*) AS valid, COALESCE(SUM(NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.partner = t.partner AND s.uid = t.uid"
-        " AND s.kind = t.kind AND s.valid = 1)), 0) AS gone FROM token AS t WHERE partner = ? AND valid = 1", (partner,)).fetchone()  # fmt: skip
+        "SELECT COUNT(*) AS valid, COALESCE(SUM(NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.partner = t.partner"
+        " AND s.uid = t.uid AND s.kind = t.kind AND s.valid = 1)), 0) AS gone FROM token AS t WHERE partner = ? AND valid = 1",
+        (partner,)).fetchone()  # fmt: skip
     return int(row["valid"]), int(row["gone"])
 
 
-def take(db: sqlite3.Connection, partner: str, after: tuple[str, str]) -> tuple[tuple[str, str] | None, int, int]:
-    """Store a part of what is staged, after a key; returns the last key (None at the end), how many came, how many differed."""
+def take(db: sqlite3.Connection, partner: str, began: str, after: tuple[str, str]) -> tuple[tuple[str, str] | None, int, int]:
+    """Store a part of what is staged, after a key; returns the last key (None at the end), how many came, how many differed.
+
+    A token that its owner told after ``began`` stays as it was told then.
+    """
     keys = db.execute("SELECT uid, kind FROM staged WHERE partner = ? AND (uid, kind) > (?, ?) ORDER BY uid, kind LIMIT ?",
                       (partner, *after, PART)).fetchall()  # fmt: skip
     if not keys:
@@ -68,11 +92,11 @@ def take(db: sqlite3.Connection, partner: str, after: tuple[str, str]) -> tuple[
     before = db.total_changes
     source = ("SELECT uid, kind, partner, contract, valid, whitelist, expires, body, ? FROM staged"
               " WHERE partner = ? AND (uid, kind) > (?, ?) AND (uid, kind) <= (?, ?)")  # fmt: skip
-    db.execute(_PUT.format(source=source), (now_text(), partner, *after, *last))
+    db.execute(_PUT.format(source=source) + " AND token.changed < ?", (now_text(), partner, *after, *last, began))
     return last, len(keys), db.total_changes - before
 
 
-def revoke(db: sqlite3.Connection, partner: str, after: tuple[str, str]) -> tuple[tuple[str, str] | None, int]:
+def revoke(db: sqlite3.Connection, partner: str, began: str, after: tuple[str, str]) -> tuple[tuple[str, str] | None, int]:
     """Make a part of the partner's tokens that are not staged invalid; returns the last key (None at the end) and how many."""
     keys = db.execute("SELECT uid, kind FROM token WHERE partner = ? AND (uid, kind) > (?, ?) ORDER BY uid, kind LIMIT ?",
                       (partner, *after, PART)).fetchall()  # fmt: skip
@@ -81,8 +105,8 @@ def revoke(db: sqlite3.Connection, partner: str, after: tuple[str, str]) -> tupl
     last = (keys[-1]["uid"], keys[-1]["kind"])
     done = db.execute(
         "UPDATE token SET valid = 0, changed = ? WHERE partner = ? AND (uid, kind) > (?, ?) AND (uid, kind) <= (?, ?) AND valid = 1"
-        " AND NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.partner = token.partner AND s.uid = token.uid AND s.kind = token.kind)",
-        (now_text(), partner, *after, *last)).rowcount  # fmt: skip
+        " AND changed < ? AND NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.partner = token.partner AND s.uid = token.uid AND s.kind = token.kind)",
+        (now_text(), partner, *after, *last, began)).rowcount  # fmt: skip
     return last, done
 
 

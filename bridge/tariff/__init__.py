@@ -10,7 +10,7 @@ Amounts are exact decimals to the end; `Priced.rounded` rounds them once, by a n
 from bridge.tariff.check import check
 from bridge.tariff.choice import choose
 from bridge.tariff.clock import zone_named
-from bridge.tariff.engine import Priced, price
+from bridge.tariff.engine import Priced, price, price_periods
 from bridge.tariff.errors import Finding, NoTariffError, PricingError, Severity
 from bridge.tariff.explain import describe, explain, explanation
 from bridge.tariff.lines import Line, Unpriced
@@ -46,6 +46,7 @@ __all__ = [
     "explanation",
     "lint",
     "price",
+    "price_periods",
     "price_samples",
     "price_session",
     "rounding",

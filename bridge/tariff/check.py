@@ -30,6 +30,7 @@ _SECONDS: Final = HOURS * HOUR
 _FOUR: Final = Decimal("0.0001")
 _SHORT: Final = Context(prec=60)
 _SECOND: Final = timedelta(seconds=1)
+_MINUTE: Final = timedelta(minutes=1)
 _LONG: Final = timedelta(hours=72)
 _CAR: Final = Decimal(200)
 _HUGE: Final = Decimal(1000)
@@ -93,7 +94,7 @@ def _order(cdr: Cdr, found: Selected) -> Iterator[Finding]:
             message = f"the period starts at {_at(at)}, after the session's end at {_at(end)}"
             yield Finding("PERIOD_AFTER_SESSION", message, f"periods[{index}].start")
         before = max(before, at)
-    if found.parts[0].start > start:
+    if found.parts[0].start - start > _MINUTE:
         message = f"nothing is told of the time from {_at(start)} to the first period"
         yield Finding("UNTOLD_TIME", message, "periods[0].start", _WARNING)
     if cdr.place.time_zone is not None and cdr.place.time_zone != found.zone.key:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import localcontext
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 from attrs import evolve, field, frozen
 
 from bridge.model.cdr import Cdr, CdrLine
-from bridge.model.session import Session, SessionStatus
+from bridge.model.session import ChargingPeriod, Session, SessionStatus
 from bridge.model.tariff import Tariff
 from bridge.tariff.bill import Bill, bill
 from bridge.tariff.clock import utc
@@ -90,6 +91,19 @@ def price(record: Cdr | Session, tariffs: Sequence[Tariff], zone: ZoneInfo, rule
     currency = next(p.tariff.currency for p in found.plans if p is not None)
     used = {id(p.tariff): p.tariff for p in found.plans if p is not None}
     return Priced(currency, totals, tuple(found.findings), tuple(used.values()), rules, zone, tariffs, found, made)
+
+
+def price_periods(
+    periods: Sequence[ChargingPeriod],
+    start: datetime,
+    end: datetime | None,
+    tariffs: Sequence[Tariff],
+    zone: ZoneInfo,
+    rules: Rules = DEFAULT,
+) -> Priced:
+    """Price charging periods that are in no record yet; see `price`. ``end`` None: the last one has no end yet."""
+    status = SessionStatus.ACTIVE if end is None else SessionStatus.COMPLETED
+    return price(Session(start=start, end=end, status=status, periods=tuple(periods)), tariffs, zone, rules)
 
 
 def case_of(record: Cdr | Session) -> Case:

@@ -154,9 +154,10 @@ class RunningSession:
         first sample if no tariff is valid then.
         """
         number = self._count
-        self._count = number + 1
         if not number:
-            return self._begin(sample)
+            found = self._begin(sample)
+            self._count = 1
+            return found
         last = self._last
         at, kwh = sample.time, sample.kwh - self._base
         if at.tzinfo is not UTC:
@@ -183,6 +184,7 @@ class RunningSession:
                 self._walk(last, state)
             self._last = state
             self._settle()
+        self._count = number + 1
         return self._outlook(last)
 
     def _outlook(self, before: _State | None) -> Outlook:

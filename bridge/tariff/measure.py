@@ -88,21 +88,27 @@ class Part(Facts):
         self.min_current, self.max_current, self.min_power, self.max_power = low_a, high_a, low_w, high_w
         self.waits = reserved is not None and not (energy or time or parking)
         self.written: tuple[Decimal | None, Decimal | None, Decimal | None] | None = None
-        if end is not None:
-            told = time or parking or reserved
-            if told and not ((time and parking) or (time and reserved) or (parking and reserved)):
-                seconds = _nearest(told, end - start)
-                if seconds != told:
-                    self.written = (time, parking, reserved)
-                    if time:
-                        time = seconds
-                    elif parking:
-                        parking = seconds
-                    else:
-                        reserved = seconds
         self.time = time
         self.parking = parking
         self.reserved = reserved
+        if end is not None:
+            self._by_clock(end - start)
+
+    def _by_clock(self, span: timedelta) -> None:
+        """Take the one time the period has from its timestamps, if they say the same as its volume."""
+        time, parking, reserved = self.time, self.parking, self.reserved
+        told = time or parking or reserved
+        if not told or (time and parking) or (time and reserved) or (parking and reserved):
+            return
+        seconds = _nearest(told, span)
+        if seconds != told:
+            self.written = (time, parking, reserved)
+            if time:
+                self.time = seconds
+            elif parking:
+                self.parking = seconds
+            else:
+                self.reserved = seconds
 
 
 def _nearest(seconds: Decimal, span: timedelta) -> Decimal:

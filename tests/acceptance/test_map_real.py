@@ -446,4 +446,3 @@ ERRATA = {
 def test_the_wrong_examples_are_those_that_the_validation_names() -> None:
     found = json.loads((SPEC / "ocpi" / "2.2.1" / "validation.json").read_text(encoding="utf-8"))["results"]
     assert {r["file"] for r in found if r["issues"] and r["object_type"] in OCPI_KINDS} == set(ERRATA)
-

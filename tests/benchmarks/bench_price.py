@@ -206,8 +206,18 @@ def meter_values(number: int) -> bytes:
 
 
 def price_live() -> float:
-    """Time to find the next price change for a sample, over ``orjson.loads`` of the message that carried it."""
-    (tariff,) = read_tariffs(orjson.dumps([TARIFF]))
+    """Time to find the next price change for a sample, over ``orjson.loads`` of the message that carried it.
+
+    Eight hours of samples, one a minute, under a tariff that also looks at energy and power.
+    """
+    tiers = [
+        {
+            "price_components": [{"type": "ENERGY", "price": 0.45, "vat": 19.0, "step_size": 1}],
+            "restrictions": {"min_kwh": low, "max_kwh": low + 20, "max_power": 22},
+        }
+        for low in (20, 40, 60)
+    ]
+    (tariff,) = read_tariffs(orjson.dumps([{**TARIFF, "elements": tiers + TARIFF["elements"]}]))
     messages = [meter_values(number) for number in range(480)]
     samples = []
     for message in messages:

@@ -21,6 +21,7 @@ from bridge.tariff import (
     PricingError,
     RunningSession,
     Sample,
+    price_periods,
     price_samples,
     price_session,
 )
@@ -328,3 +329,18 @@ def test_finer_limits_than_interpolated_figures_never_give_negative_energy() -> 
     done = session(own, sample(0, 0), sample(60, "0.02016"))
     assert [told(p, "ENERGY")["ENERGY"] for p in done.periods] == [d("0.01004"), d("0"), d("0.01012")]
     assert excl(done.priced.totals.energy) == d("0.01004") + 2 * d("0.01012")
+
+
+def test_a_sample_that_is_refused_changes_nothing() -> None:
+    running = RunningSession([tariff("ENERGY 1", valid_from=at(5))], BERLIN)
+    with pytest.raises(NoTariffError):
+        running.add(sample(0, 0))
+    with pytest.raises(PricingError, match="no sample"):
+        running.periods()
+    running.add(sample(10, 0))
+    running.add(sample(20, 2))
+    with pytest.raises(PricingError):
+        running.add(sample(15, 3))
+    running.add(sample(30, 3))
+    assert running.priced().kwh == 3
+    assert price_periods(running.periods(), at(10), at(30), [tariff("ENERGY 1")], BERLIN).totals == running.priced().priced.totals
