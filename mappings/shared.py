@@ -69,8 +69,9 @@ class TwoParts(Converter):
     note = "street, house number"
     key_hint = "house_number"
 
-    def __init__(self, house: re.Pattern[str], *, mandatory: bool) -> None:
+    def __init__(self, house: re.Pattern[str], *, mandatory: bool, limit: int) -> None:
         self.house = house
+        self.limit = limit
         self.mandatory = mandatory
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
@@ -94,6 +95,9 @@ class TwoParts(Converter):
                 cx.lose(at.src[0], NARROWED, street, because)
                 cx.lose(at.src[1], NARROWED, house, because)
                 street, house = f"{street or ''} {house}".strip(), None
+        if street is not None and len(street) > self.limit:
+            cx.lose(at.src[2] if value[2] is not None else at.src[0], TRUNCATED, street, f"at most {self.limit} characters there")
+            street = street[: self.limit]
         if house is None and self.mandatory:
             house = cx.constants.get("house_number")
             if house is not None:

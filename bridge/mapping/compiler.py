@@ -52,7 +52,7 @@ class _Writer:
         self.out = out
         self.src = mapping.canon if out else mapping.wire
         self.dst = mapping.wire if out else mapping.canon
-        self.scope: dict[str, Any] = {"Refused": Refused, "as_utc": as_utc, "cut": _cut, "missing": _missing, "Loss": Loss,
+        self.scope: dict[str, Any] = {"Refused": Refused, "as_utc": as_utc, "cut": _cut, "cut_all": _cut_all, "rebased": _rebased, "missing": _missing, "Loss": Loss,
                                       "new": tuple.__new__, "constant": _constant, "recalled": _recalled, "UTC": UTC}  # fmt: skip
         self.lines: list[str] = []
         self.fetched: dict[str, str] = {"": "o"}
@@ -134,8 +134,9 @@ class _Writer:
         names = [self._name() for _ in theirs]
         empty = "(" + "None, " * len(theirs) + ")"
         self.lines.append(f"{', '.join(names)} = ({call}) or {empty}")
-        for path, name in zip(theirs, names, strict=True):
+        for i, (path, name) in enumerate(zip(theirs, names, strict=True)):
             self.made[path] = name
+            self._fitted(name, mine[i] if len(mine) == len(theirs) else mine[0], path)
             self._demand(one, name, mine[0], path)
 
     def _call(self, one: Row, values: list[str], mine: tuple[str, ...], theirs: tuple[str, ...]) -> str:
@@ -180,10 +181,20 @@ class _Writer:
         if self.out and one.or_else is not None:
             self.lines.append(f"if {name} is None or {name} == ():" if field.many else f"if {name} is None:")
             self.lines += ["    " + line for line in self._or_else(one, name, mine, theirs, plain=plain)]
-        if self.out and self._limited(theirs):
-            self.lines += [f"if {name} is not None and len({name}) > {field.limit}:",
-                           f"    {name} = cut({name}, {field.limit}, {field.ident}, cx, {mine!r})"]  # fmt: skip
+        self._fitted(name, mine, theirs)
         self._demand(one, name, mine, theirs)
+
+    def _fitted(self, name: str, mine: str, theirs: str) -> None:
+        """Cut a text, or the texts of a list, to what the field allows; an identifier is refused instead."""
+        if not self._limited(theirs):
+            return
+        field = field_at(self.dst, theirs)
+        if field.many:
+            self.lines.append(f"if {name} is not None: {name} = cut_all({name}, {field.limit}, {field.ident}, cx, {_plain(mine)!r})")
+            return
+        strange = f" or not {name}.isascii()" if field.ident else ""
+        self.lines += [f"if {name} is not None and (len({name}) > {field.limit}{strange}):",
+                       f"    {name} = cut({name}, {field.limit}, {field.ident}, cx, {_plain(mine)!r})"]  # fmt: skip
 
     def _or_else(self, one: Row, name: str, mine: str, theirs: str, *, plain: bool) -> list[str]:
         """Lines that put what the row's ``or_else`` gives into ``name``, and say so."""
@@ -196,7 +207,7 @@ class _Writer:
                     f"if known is None: cx.shared[{key}] = known = constant(cx, {self._const(source)}, {self._const(convert)}, {at})",
                     f"{name} = known[0]",
                     "cx.losses += known[1]"]  # fmt: skip
-        again = "given" if convert is None else f"{self._const(convert)}(given, cx, {at})"
+        again = "given" if convert is None else f"rebased({self._const(convert)}, given, cx, {at})"
         return [f"given = {self._const(source.derive)}(o, cx)",
                 "if given is not None:",
                 f"    {name} = {again}",
@@ -205,7 +216,7 @@ class _Writer:
     def _limited(self, path: str) -> bool:
         """Whether a text has to be cut to what the field allows."""
         field = field_at(self.dst, path)
-        return self.out and field.limit is not None and not field.many and _is_text(field)
+        return self.out and field.limit is not None and _is_text(field)
 
     def _demand(self, one: Row, name: str, mine: str, theirs: str) -> None:
         field = field_at(self.dst, theirs)
@@ -343,10 +354,35 @@ def _plain(path: str) -> str:
 
 
 def _cut(text: str, limit: int, ident: bool, cx: Context, path: str) -> str:
+    if ident and not text.isascii():
+        raise Refused(path, "an identifier of printable ASCII characters there", text)
     if ident:
         raise Refused(path, f"an identifier of {len(text)} characters, at most {limit} there", text)
     cx.lose(path, TRUNCATED, text, f"at most {limit} characters there")
     return text[:limit]
+
+
+def _cut_all(texts: tuple[str, ...], limit: int, ident: bool, cx: Context, path: str) -> tuple[str, ...] | None:
+    if all(len(text) <= limit and (not ident or text.isascii()) for text in texts):
+        return texts
+    made = []
+    for i, text in enumerate(texts):
+        try:
+            fits = len(text) <= limit and (not ident or text.isascii())
+            made.append(text if fits else _cut(text, limit, ident, cx, f"{path}[{i}]"))
+        except Refused as why:
+            cx.lose(why.path, REFUSED, why.value, why.because)
+    return tuple(made) or None
+
+
+def _rebased(convert: Any, given: Any, cx: Context, at: At) -> Any:
+    """What a converter makes of a derived value; what it says of the value is said of the row's field, which has none itself."""
+    before = len(cx.losses)
+    made = convert(given, cx, at)
+    for i in range(before, len(cx.losses)):
+        if cx.losses[i].kind != DEFAULTED:
+            cx.losses[i] = cx.losses[i]._replace(path=at.src[0])
+    return made
 
 
 _KEYS = count(1)

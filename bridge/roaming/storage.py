@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
-from bridge.roaming.ports import Job, Kind, MeterSample, Outcome, Page
+from bridge.roaming.ports import Job, Kind, MeterSample, Outcome, Page, Withheld
 
 
 @frozen
@@ -347,7 +347,7 @@ class Storage(Protocol):
         """When its next job is due, seconds since the epoch."""
         ...
 
-    async def settle(self, results: Sequence[tuple[Job, Outcome]]) -> None:
+    async def settle(self, results: Sequence[tuple[Job, Outcome | Withheld]]) -> None:
         """What came of jobs."""
         ...
 

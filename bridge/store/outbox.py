@@ -151,6 +151,12 @@ def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, u
     return wait
 
 
+def is_uncertain(db: sqlite3.Connection, job: Job) -> bool:
+    """Whether a job may have been taken at an earlier try."""
+    row = db.execute("SELECT uncertain FROM outbox WHERE id = ?", (job.id,)).fetchone()
+    return row is not None and bool(row["uncertain"])
+
+
 def bury(db: sqlite3.Connection, job: Job, because: str) -> bool:
     """The job is a dead letter; False if there is no such job (any more), or a newer state of its object waits in its place."""
     if job.kind is not Kind.CDR:

@@ -16,7 +16,7 @@ from random import Random
 from typing import TypeVar
 
 from bridge.model.ids import evse_key
-from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Op, Outcome, Page, Rejected, Retry
+from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Op, Outcome, Page, Rejected, Retry, Withheld
 from bridge.roaming.storage import (
     CdrRow,
     DecisionRow,
@@ -51,11 +51,13 @@ class SqliteStore:
     def __init__(self, path: Path | str, random: Random | None = None) -> None:
         self.db = Database(path)
         self._random = random or Random()  # noqa: S311  (jitter, not secrets)
+        self._looked: dict[str, float] = {}
 
-    def open(self) -> None:
-        """Open; what was under way at the last stop waits again."""
+    def open(self, *, deliver: bool = True) -> None:
+        """Open. ``deliver``: by the process that delivers, of which there is one; what was under way at its last stop waits again."""
         self.db.open()
-        self.db.write_now(outbox.release_all)
+        if deliver:
+            self.db.write_now(outbox.release_all)
 
     def close(self) -> None:
         """Close, with everything written."""
@@ -327,17 +329,17 @@ class SqliteStore:
     # --- delivery ----------------------------------------------------------------------------------------------------
 
     async def claim(self, partner: str, most: int) -> list[Job]:
-        due = outbox.next_due(self.db.read, partner)
-        if due is None or due > time.time():
+        now = self._looked[partner] = time.time()
+        if not outbox.is_due(self.db.read, partner, now):
             return []
-        return await self.db.write(lambda db: outbox.claim(db, partner, most))
+        return await self.db.write(lambda db: outbox.claim(db, partner, most, now))
 
     def next_due(self, partner: str) -> float | None:
-        return outbox.next_due(self.db.read, partner)
+        return outbox.next_due(self.db.read, partner, self._looked.get(partner, 0.0))
 
-    async def settle(self, results: Sequence[tuple[Job, Outcome]]) -> None:
+    async def settle(self, results: Sequence[tuple[Job, Outcome | Withheld]]) -> None:
         def work(db: sqlite3.Connection) -> None:
-            outbox.delivered(db, [(job, outcome.reference) for job, outcome in results if isinstance(outcome, Delivered)])
+            outbox.delivered(db, [(job, o.reference) for job, o in results if isinstance(o, Delivered) and not self._doubtful(db, job, o)])
             for job, outcome in results:
                 self._settle(db, job, outcome)
 
@@ -346,35 +348,42 @@ class SqliteStore:
     async def put_back(self, jobs: Sequence[Job]) -> None:
         await self.db.write(lambda db: outbox.put_back(db, jobs))
 
-    def _settle(self, db: sqlite3.Connection, job: Job, outcome: Outcome) -> None:
+    def _doubtful(self, db: sqlite3.Connection, job: Job, outcome: Delivered | Rejected) -> bool:
+        """Whether a partner says of a CDR that it has one of this id, though ours was never sent before."""
+        return job.kind is Kind.CDR and outcome.duplicate and not outbox.is_uncertain(db, job)
+
+    def _settle(self, db: sqlite3.Connection, job: Job, outcome: Outcome | Withheld) -> None:
+        cdr, name = job.kind is Kind.CDR, str(job.meta.get("cdr", job.key))
         if isinstance(outcome, Delivered):
-            return
-        cdr = job.kind is Kind.CDR
+            if not self._doubtful(db, job, outcome):
+                return
+            outcome = Rejected("the partner has a CDR of this id, and this one was not sent before", duplicate=True)
         if cdr:
-            db.execute("UPDATE cdr SET sent = ? WHERE id = ?", (job.attempts, job.meta.get("cdr", job.key)))
+            db.execute("UPDATE cdr SET sent = sent + 1 WHERE id = ?", (name,))
         if isinstance(outcome, Retry):
             wait = outbox.again(db, job, outcome.because, outcome.after, outcome.sent, self._random)
             if cdr and outcome.sent:
-                self._settled(db, job, "uncertain", None, outcome.because)
+                self._settled(db, job, "uncertain", outcome.because)
             _record(db, [Happening("delivery put off", job.partner, job.key, f"{job.kind}: {outcome.because}; again in {wait:.1f} s")])
-        elif isinstance(outcome, Rejected):
-            uncertain = db.execute("SELECT uncertain FROM outbox WHERE id = ?", (job.id,)).fetchone()
-            if outcome.duplicate and cdr and uncertain is not None and uncertain["uncertain"]:
-                # It was sent before without an answer: the partner has the very same bytes.
-                outbox.finish(db, job)
-                self._settled(db, job, "acknowledged", None, "the partner had it from an earlier try")
-                _record(db, [Happening("CDR acknowledged", job.partner, str(job.meta.get("cdr", job.key)), "as a duplicate of our own")])
-                return
-            outbox.bury(db, job, outcome.because)
+        elif isinstance(outcome, Withheld):
+            outbox.finish(db, job)
+            # If an agreement lets the partner have it again one day, it is news to it.
+            db.execute("UPDATE published SET hash = '' WHERE partner = ? AND kind = ? AND key = ?", (job.partner, job.kind, job.key))
+            _record(db, [Happening("delivery withheld", job.partner, job.key, f"{job.kind}: {outcome.because}")])
+        elif cdr and outcome.duplicate and not self._doubtful(db, job, outcome):
+            # It was sent before without an answer: the partner has the very same bytes.
+            outbox.finish(db, job)
+            self._settled(db, job, "acknowledged", "the partner had it from an earlier try")
+            _record(db, [Happening("CDR acknowledged", job.partner, name, "as a duplicate of our own")])
+        elif outbox.bury(db, job, outcome.because):
             if cdr:
-                self._settled(db, job, "refused", None, outcome.because)
-            _record(
-                db, [Happening("delivery refused", job.partner, job.key, f"{job.kind}: {outcome.because} ({outcome.code or 'no code'})")]
-            )
+                self._settled(db, job, "refused", outcome.because)
+            told = f"{job.kind}: {outcome.because} ({outcome.code or 'no code'})"
+            _record(db, [Happening("delivery refused", job.partner, name if cdr else job.key, told)])
 
-    def _settled(self, db: sqlite3.Connection, job: Job, state: str, reference: str | None, error: str | None) -> None:
-        db.execute("UPDATE cdr SET state = ?, reference = COALESCE(?, reference), error = ?, settled = ? WHERE id = ?",
-                   (state, reference, error, outbox.now_text() if state == "acknowledged" else None, job.meta.get("cdr", job.key)))  # fmt: skip
+    def _settled(self, db: sqlite3.Connection, job: Job, state: str, error: str | None) -> None:
+        db.execute("UPDATE cdr SET state = ?, error = ?, settled = ? WHERE id = ?",
+                   (state, error, outbox.now_text() if state == "acknowledged" else None, job.meta.get("cdr", job.key)))  # fmt: skip
 
     def page(self, partner: str, kind: Kind, offset: int, limit: int, since: datetime | None, until: datetime | None) -> Page:
         where, values = "partner = ? AND kind = ? AND removed = 0", [partner, kind]

@@ -596,7 +596,7 @@ CHARGE_POINT = Mapping(c.Unit, w.ChargePointInfo, (
     row("place.related_resources", "relatedResource", RELATED_RESOURCE, many=True),
     row(("place.address.street", "place.address.house_number", "place.address.line"),
         ("chargePointAddress.address", "chargePointAddress.houseNumber"),
-        TwoParts(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False)),
+        TwoParts(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45)),
     row("place.address.city", "chargePointAddress.city"),
     row("place.address.postal_code", "chargePointAddress.zipCode", Matching(re.compile(r"[A-Z0-9 \-]{1,10}"), "postal code"),
         or_else=from_partner("postal_code")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,7 @@ _ITEMS = {
     (c.Dimension.TIME, c.ReservationKind.RESERVATION): w.BillingItem.RESERVATIONTIME,
 }
 _BACK = {item: pair for pair, item in _ITEMS.items()}
+RECIPIENT = re.compile(r"[A-Z0-9]{1,5}")
 _PER_UNIT = {c.Dimension.ENERGY: Decimal(1000), c.Dimension.TIME: Decimal(3600), c.Dimension.PARKING_TIME: Decimal(3600)}
 """Canonical steps (Wh, s) per unit of the billing item (kWh, h)."""
 
@@ -52,9 +54,16 @@ class Tariffs(Converter):
             reservation = element.restrictions.reservation if element.restrictions is not None else None
             for j, one in enumerate(element.components):
                 made.append(self._element(one, reservation, restriction, cx, f"{path}.components[{j}]"))
-        wire = w.IndividualTariff(tariffElement=tuple(made), recipient=recipients or None, currency=currency)
+        wire = w.IndividualTariff(tariffElement=tuple(made), recipient=self._recipients(recipients, cx, at.src[2]), currency=currency)
         self._audit(value, (wire,), cx, at)
         return (wire,)
+
+    def _recipients(self, told: Any, cx: Context, path: str) -> tuple[str, ...] | None:
+        """Providers without separators; without its recipients a tariff would be everybody's."""
+        for i, one in enumerate(told or ()):
+            if not RECIPIENT.fullmatch(re.sub(r"[*-]", "", one).upper()):
+                raise Refused(f"{path}[{i}]", "a recipient is country and provider in OCHP: five capitals and digits", one)
+        return tuple(re.sub(r"[*-]", "", one).upper() for one in told or ()) or None
 
     def _element(
         self, one: c.PriceComponent, reservation: Any, restriction: w.TariffRestriction, cx: Context, path: str

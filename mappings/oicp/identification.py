@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.mapping import DEFAULTED, DROPPED, NARROWED, At, Context, Converter, Table
+from bridge.mapping import DEFAULTED, DROPPED, NARROWED, TRUNCATED, At, Context, Converter, Table
 from bridge.mapping.convert import as_utc
 from bridge.model import token as c
 from bridge.model.ids import ContractId, IdError, TokenUid, contract
@@ -83,6 +83,9 @@ class Identification(Converter):
             cx.lose(f"{at.dst[0]}.RFIDIdentification.RFID", DEFAULTED, "mifareFamily", "the technology is not told")
         evco = self._evco(contract_id, cx, src["contract_id"]) if contract_id is not None else None
         said |= {"contract_id", "rfid", "visual_number", "expires"}
+        if visual is not None and len(visual) > 150:
+            cx.lose(src["visual_number"], TRUNCATED, visual, "at most 150 characters in OICP")
+            visual = visual[:150]
         return w.Identification(RFIDIdentification=w.RFIDIdentification(
             UID=text, EvcoID=evco, RFID=RFID.exact_out[rfid], PrintedNumber=visual, ExpiryDate=expires))  # fmt: skip
 

@@ -657,7 +657,7 @@ PUSHED = Mapping(c.Unit, w.EvseDataRecord, (
     row("evse.images", "ChargingStationImage", Picture()),
     row("place.suboperator.name", "SubOperatorName"),
     row(("place.address.street", "place.address.house_number", "place.address.line"), ("Address.Street", "Address.HouseNum"),
-        TwoParts(re.compile(r".{1,10}"), mandatory=True)),
+        TwoParts(re.compile(r".{1,10}"), mandatory=True, limit=100)),
     row("place.address.country", "Address.Country"),
     row("place.address.city", "Address.City"),
     row("place.address.postal_code", "Address.PostalCode", SAME, or_else=from_partner("postal_code")),

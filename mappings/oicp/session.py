@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bridge.errors import Refused
 from bridge.mapping import (
     DEFAULTED,
     DROPPED,
@@ -105,12 +106,10 @@ class Operator(Converter):
             operator = operator_of(evse_id)
             if operator is not None:
                 cx.lose(at.dst[0], DEFAULTED, operator, "the EVSE-ID names the operator")
-        if operator is None:
-            return None
-        text = str(operator)
+        text = "" if operator is None else str(operator)
         if not OPERATOR_ID_PATTERN.fullmatch(text):
-            cx.lose(at.src[0], DROPPED, text, "no OperatorID in the form OICP allows")
-            return None
+            because = "OperatorID is mandatory in ChargingNotification and neither told nor named by the EVSE-ID"
+            raise Refused(at.src[0], because if operator is None else "no OperatorID in the form OICP allows", operator)
         return text
 
     def back(self, value: Any, cx: Context, at: At) -> Any:

@@ -655,16 +655,16 @@ def _item(cls: Any, one: FieldShape, full: bool) -> Strategy:
         return objects(one.type, full=full)
     if isinstance(one.type, type) and issubclass(one.type, Enum):
         return st.sampled_from(list(one.type))
-    texts = _texts(one.limit, rare=_family(cls) == "model")
+    texts = _texts(one.limit, rare=_family(cls) == "model", plain=one.ident)
     return texts.map(one.type) if isinstance(one.type, type) and one.type is not str else texts
 
 
 @cache
-def _texts(limit: int | None, rare: bool = True) -> Strategy:
+def _texts(limit: int | None, rare: bool = True, plain: bool = False) -> Strategy:
     """Words that fit; on the canonical side, where nothing limits them, long ones among them."""
     if rare:
         return often(list(WORDS), [LONG[:120], LONG[:300], LONG])
-    return picked(*(word for word in (*WORDS, LONG[: limit or 200]) if limit is None or len(word) <= limit))
+    return picked(*(word for word in (*WORDS, LONG[: limit or 200]) if (limit is None or len(word) <= limit) and (word.isascii() or not plain)))
 
 
 # --- wild -------------------------------------------------------------------------------------------------------------
@@ -683,10 +683,16 @@ _ANY: dict[Any, Strategy] = {
 }  # fmt: skip
 
 
+PROMISED = {"latitude", "longitude", "weekday", "days", "start_time", "end_time"}
+"""Fields of the model of which its documentation promises a range: even wild objects keep to it."""
+
+
 def _wild(cls: Any, one: FieldShape, full: bool) -> Strategy:
     sane, kind = _item(cls, one, full), one.type
     if is_shaped(kind):
         return st.one_of(sane, sane, objects(kind, full=full, wild=True))
+    if _family(cls) == "model" and (one.name in PROMISED or cls is c.RegularHours or cls is ids.PartyId):
+        return sane
     if not isinstance(kind, type) or issubclass(kind, Enum):
         return sane
     base = next((b for b in (LocalTime, datetime, date, bool, int, Decimal) if issubclass(kind, b)), str)
