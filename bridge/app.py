@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -34,6 +35,12 @@ def book_of(config: BridgeConfig) -> Book:
         Agreement(name, a.operator, frozenset(a.kinds), frozenset(a.groups), a.valid_from, a.valid_until, dict(a.tariffs), a.test)
         for name, partner in config.partners.items() for a in partner.agreements
     ])  # fmt: skip
+
+
+def terms(partner: PartnerConfig) -> str:
+    """A fingerprint of what decides what a partner is shown, and how."""
+    said = partner.model_dump_json(include={"protocol", "agreements", "constants", "values", "allow", "operator_id"})
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def party(config: BridgeConfig, operator: str) -> PartyId:
@@ -134,12 +141,16 @@ class Bridge:
         self.store = SqliteStore(config.store)
         self.book = book_of(config)
         self.partners: dict[str, Partner] = {name: make_partner(name, config, self.store) for name in config.partners}
-        routes = [Route(n, p.role == "hub", p.priority, p.authorise, p.offline == "accept-known") for n, p in config.partners.items()]
+        routes = [Route(n, p.role == "hub", p.priority, p.authorise, p.offline == "accept-known", p.stage)
+                  for n, p in config.partners.items()]  # fmt: skip
         operators = {n: OperatorFacts(party(config, n), o.time_zone, o.currency) for n, o in config.operators.items()}
         own = frozenset(normal(uid) for o in config.operators.values() for uid in o.own_uids)
         self.core = Core(self.store, self.partners, routes, self.book, operators, utc_now, authorise_seconds=config.authorise_seconds,
                          own=own, update_seconds=config.session_update_seconds, most_percent=config.mass_change_percent,
-                         chargers=frozenset(config.chargers))  # fmt: skip
+                         chargers=frozenset(config.chargers),
+                         cdr_deadline_hours={n: p.cdr_deadline_hours for n, p in config.partners.items()},
+                         full_pull_hours={n: p.token_full_pull_hours for n, p in config.partners.items()},
+                         terms={n: terms(p) for n, p in config.partners.items()})  # fmt: skip
         access = {
             name: ChargerAccess(c.password.read(f"chargers.{name}.password").encode() if c.password else None)
             for name, c in config.chargers.items()
@@ -171,6 +182,7 @@ class Bridge:
     async def start(self) -> None:
         """Open the store, serve, connect."""
         self.store.open()
+        await self.store.bind(bindings(self.config))
         self._runner = web.AppRunner(self.application(), access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, self.config.host, self.config.port).start()

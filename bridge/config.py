@@ -25,9 +25,9 @@ class _Model(BaseModel):
 class Secret(_Model):
     """A secret: in a file, in an environment variable, or (for tests and demonstrations) here."""
 
-    file: Path | None = None
-    env: str | None = None
-    value: str | None = None
+    file: Path | None = Field(None, description="file that holds the secret; white space around it is left out")
+    env: str | None = Field(None, description="environment variable that holds it")
+    value: str | None = Field(None, description="the secret itself, for tests and demonstrations")
 
     @model_validator(mode="after")
     def _one(self) -> Secret:
@@ -53,9 +53,9 @@ class OperatorConfig(_Model):
     """One of our operators."""
 
     party: str = Field(description="country and party (`DE*ABC`)")
-    name: str
-    time_zone: str
-    currency: str = "EUR"
+    name: str = Field(description="the operator's name, as partners and drivers see it")
+    time_zone: str = Field(description="IANA time zone of its places (`Europe/Berlin`): in it tariffs' hours are meant")
+    currency: str = Field("EUR", description="ISO 4217 currency of CDRs that no tariff prices")
     own_uids: list[str] = Field(default_factory=list, description="cards of the operator's own customers, never asked for elsewhere")
 
     @field_validator("party")
@@ -77,19 +77,20 @@ class OperatorConfig(_Model):
 class ChargerConfig(_Model):
     """A charge point: its password and which EVSE each connector is."""
 
-    password: Secret | None = None
+    password: Secret | None = Field(None, description="its AuthorizationKey for HTTP Basic; without one no proof is asked for")
     connectors: dict[int, str] = Field(description="OCPP connector number -> EVSE-ID")
 
 
 class AgreementConfig(_Model):
     """What a partner may see, do and pay, for one of our operators."""
 
-    operator: str
+    operator: str = Field(description="which of our operators: a name under `operators`")
     kinds: list[Literal["locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands"]] = Field(
-        default_factory=lambda: ["locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands"])  # fmt: skip
+        default_factory=lambda: ["locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands"],
+        description="what the partner takes part in; by default all")  # fmt: skip
     groups: list[str] = Field(default_factory=list, description="location groups; empty: all")
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: datetime | None = Field(None, description="when it begins (with a time zone); from always")
+    valid_until: datetime | None = Field(None, description="when it ends, not included; never")
     tariffs: dict[str, str] = Field(default_factory=dict, description="location group -> tariff id; `*` for the others")
     test: bool = Field(False, description="a test agreement: never mixed with production")
 
@@ -97,30 +98,50 @@ class AgreementConfig(_Model):
 class PartnerConfig(_Model):
     """A partner."""
 
-    protocol: Literal["ocpi-2.2.1", "oicp-2.3", "ochp-1.4"]
-    url: str
-    role: Literal["bilateral", "hub"] = "bilateral"
-    priority: int = Field(100, description="the lower, the sooner asked; between acceptances it decides")
+    protocol: Literal["ocpi-2.2.1", "oicp-2.3", "ochp-1.4"] = Field(description="what it speaks")
+    url: str = Field(description="where it is called: OCPI, its versions URL; OICP, up to `/api/oicp`; OCHP, the service's address")
+    role: Literal["bilateral", "hub"] = Field("bilateral", description="a hub speaks for many providers and is asked after them")
+    stage: int | None = Field(
+        None,
+        ge=1,
+        description="whose turn it is: the lower, the sooner asked; by default 1 for bilateral partners,"
+        " 2 for hubs. An owner known by several routes is asked by that of the lowest",
+    )
+    priority: int = Field(100, description="within a stage: the lower, the better; between acceptances it decides, never arrival")
     authorise: bool = Field(True, description="whether the partner may be asked in real time")
-    offline: Literal["refuse", "accept-known"] = "refuse"
-    agreements: list[AgreementConfig]
-    constants: Constants = Field(default_factory=Constants)
-    values: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
-    allow: list[str] = Field(default_factory=list)
-    cdr_deadline_hours: int = 24
-    token_pull_seconds: int = Field(3600, gt=0)
+    offline: Literal["refuse", "accept-known"] = Field(
+        "refuse", description="what becomes of its valid tokens while it does not answer; a token that says so is accepted in any case"
+    )
+    agreements: list[AgreementConfig] = Field(description="what it may see, do and pay, one per operator or group of locations")
+    constants: Constants = Field(default_factory=Constants, description="what its protocol demands and our data do not have")
+    values: dict[str, dict[str, dict[str, str]]] = Field(
+        default_factory=dict, description="other values than the shipped ones: format, table, canonical value, the partner's value"
+    )
+    allow: list[str] = Field(
+        default_factory=list,
+        description="permissions to leave out of a CDR what the protocol has no field for: `omit-prices`, `omit-signed-data`",
+    )
+    cdr_deadline_hours: float = Field(24, gt=0, description="from the session's end; an alarm comes after three quarters of it")
+    token_pull_seconds: int = Field(3600, gt=0, description="how often changed tokens are asked for")
+    token_full_pull_hours: float = Field(24, gt=0, description="how often the whole list is pulled: what it no longer has is revoked")
     token: Secret | None = Field(None, description="OCPI credentials token for calling the partner, or the registration token")
     inbound_token: Secret | None = Field(None, description="OCPI credentials token that the partner uses here")
-    user: str | None = None
-    password: Secret | None = None
+    user: str | None = Field(None, description="OCHP: user of the account. OICP: user with which Hubject calls here (`hubject`)")
+    password: Secret | None = Field(
+        None,
+        description="OCHP: password of the account. OICP: password with which Hubject calls here; without one"
+        " only calls from this machine are taken",
+    )
     operator_id: str | None = Field(None, description="the operator's id at this partner, if not its party")
     provider_party: str | None = Field(None, description="the partner's own party, if it is an eMSP (`DE-XYZ`)")
-    live_url: str | None = None
-    status_ttl_seconds: int = 86400
-    timeout_seconds: float = 10.0
-    certificate: Path | None = None
-    key: Path | None = None
-    authority: Path | None = None
+    live_url: str | None = Field(
+        None, description="OCHP: the service for live status, if it is not beside `url` (`/live/` for `/service/`)"
+    )
+    status_ttl_seconds: int = Field(86400, description="reserved: how long a status is good without being told again")
+    timeout_seconds: float = Field(10.0, description="how long an answer is waited for")
+    certificate: Path | None = Field(None, description="PEM file of the client certificate")
+    key: Path | None = Field(None, description="PEM file of its key")
+    authority: Path | None = Field(None, description="PEM file of the authorities that are trusted instead of the system's")
 
     def settings(self) -> Settings:
         """Mapping settings of the partner."""
@@ -131,16 +152,18 @@ class PartnerConfig(_Model):
 class BridgeConfig(_Model):
     """The whole configuration."""
 
-    listen: str = "127.0.0.1:8080"
+    listen: str = Field("127.0.0.1:8080", description="address and port to serve on, for partners and chargers alike")
     url: str = Field("", description="how partners reach us, without a trailing slash; by default from listen")
-    store: Path = Path("bridge.sqlite")
-    admin_token: Secret | None = None
-    mass_change_percent: Decimal = Field(Decimal(5), ge=0, le=100)
-    authorise_seconds: float = Field(4.0, gt=0)
-    session_update_seconds: float = Field(60.0, ge=0)
-    operators: dict[str, OperatorConfig] = Field(min_length=1)
-    chargers: dict[str, ChargerConfig] = Field(default_factory=dict)
-    partners: dict[str, PartnerConfig] = Field(default_factory=dict)
+    store: Path = Field(Path("bridge.sqlite"), description="the SQLite file; relative to the configuration's folder")
+    admin_token: Secret | None = Field(None, description="bearer token of `/admin/`; without one it is closed")
+    mass_change_percent: Decimal = Field(
+        Decimal(5), ge=0, le=100, description="the share of a set that an import or token list may remove without being held"
+    )
+    authorise_seconds: float = Field(4.0, gt=0, description="how long a charger waits for the answer about a card, all partners together")
+    session_update_seconds: float = Field(60.0, ge=0, description="the least time between two updates of a session to a partner; 0: each")
+    operators: dict[str, OperatorConfig] = Field(min_length=1, description="our operators, by a name of your choice")
+    chargers: dict[str, ChargerConfig] = Field(default_factory=dict, description="our charge points, by charge point id")
+    partners: dict[str, PartnerConfig] = Field(default_factory=dict, description="partners, by a name of your choice")
 
     @model_validator(mode="after")
     def _known(self) -> BridgeConfig:

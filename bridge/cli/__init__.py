@@ -14,6 +14,7 @@ _COMMANDS = {
     "check": ("bridge.cli.serve", "check", "Validate the configuration without starting."),
     "locations": ("bridge.cli.data", "locations", "Import the operator's locations."),
     "tariffs": ("bridge.cli.data", "tariffs", "Import the operator's tariffs."),
+    "tokens": ("bridge.cli.tokens", "tokens", "Confirm a token list that is held."),
     "outbox": ("bridge.cli.operate", "outbox", "List, show and replay outbound work."),
     "why": ("bridge.cli.operate", "why", "Tell why a card was refused, and what became of a session."),
     "partner": ("bridge.cli.operate", "partner", "Show a partner and what it sees."),

@@ -92,7 +92,7 @@ async def _import_locations(settings: BridgeConfig, operator: str, found: list[A
     from bridge.app import Bridge, bindings
 
     bridge = Bridge(settings)
-    bridge.store.open()
+    bridge.store.db.open()
     try:
         return await bridge.core.publisher.import_locations(operator, found, groups=groups, bound=bindings(settings), confirmed=confirm)
     finally:
@@ -123,7 +123,7 @@ async def _import_tariffs(settings: BridgeConfig, operator: str, found: list[Any
     from bridge.app import Bridge
 
     bridge = Bridge(settings)
-    bridge.store.open()
+    bridge.store.db.open()
     try:
         return await bridge.core.publisher.import_tariffs(operator, found)
     finally:

@@ -30,6 +30,7 @@ def check(config: Path) -> None:
     from bridge.app import Bridge, bindings
     from bridge.mapping.registry import every
     from bridge.model.ids import evse_key
+    from bridge.roaming.deadlines import late
 
     settings = load(config)
     bridge = Bridge(settings)
@@ -41,13 +42,15 @@ def check(config: Path) -> None:
                     str(c.name) for c in (*table.exact_out, *table.narrow_out, *table.never) if hasattr(c, "name")}  # fmt: skip
                 findings += [f'values."{entry.format}".{table.name}.{name}: no such canonical value' for name in sorted(unknown)]
     if settings.store.exists():
-        bridge.store.open()
+        bridge.store.db.open()  # to look only: what a running bridge has in its hands is left there
         bound = bindings(settings)
         known = {e.evse_id for e in bridge.store.all_evses() if not e.removed}
         findings += [f"EVSE {e} is bound to no charger" for e in sorted(known) if e not in {evse_key(b) for b in bound}]
         findings += [f"charger {name}, connector {number}: EVSE {evse} is not among the imported locations"
                      for name, c in settings.chargers.items() for number, evse in c.connectors.items()
                      if evse_key(evse) not in known]  # fmt: skip
+        findings += [str(one) for one in late(bridge.store.open_cdrs(), bridge.core.cdr_deadline_hours, bridge.core.now())]
+        findings += [f"session {one} waits for a person: `evbridge why --session {one}`" for one in bridge.store.held_sessions()]
         bridge.store.close()
     for finding in findings:
         click.echo(finding)

@@ -100,9 +100,13 @@ def parse(data: bytes) -> etree._Element:
         root = etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as why:
         raise Unreadable("", f"no XML: {why.msg}") from why
-    if root.getroottree().docinfo.doctype:
+    if _doctype(root):
         raise Hostile("a DOCTYPE is refused")
     return root
+
+
+def _doctype(element: Any) -> bool:
+    return bool(element.getroottree().docinfo.doctype)
 
 
 def _parser() -> etree.XMLParser:
@@ -120,7 +124,7 @@ def records(source: IO[bytes], tags: frozenset[str]) -> Iterator[tuple[str, etre
         for event, element in context:
             if first:
                 first = False
-                if element.getroottree().docinfo.doctype:
+                if _doctype(element):
                     raise Hostile("a DOCTYPE is refused")
             wanted = fold(local(element)) in tags
             if event == "start":

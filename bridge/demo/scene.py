@@ -127,8 +127,17 @@ rfid = ["RFID_CLASSIC", "RFID_DESFIRE"]
 {agreement.format("clearinghouse")}"""
 
 
-def write(folder: Path, where: Ports) -> None:
-    """The files of the play."""
+def data(folder: Path) -> None:
+    """The operator's data: locations and tariffs as OCPI 2.2.1."""
     (folder / "locations.json").write_text(json.dumps([location()], indent=1), encoding="utf-8")
     (folder / "tariffs.json").write_text(json.dumps([tariff()], indent=1), encoding="utf-8")
+
+
+def write(folder: Path, where: Ports) -> None:
+    """The files of the play."""
+    data(folder)
     (folder / "bridge.toml").write_text(configuration(where), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    data(Path())

@@ -52,8 +52,10 @@ class _Writer:
         self.out = out
         self.src = mapping.canon if out else mapping.wire
         self.dst = mapping.wire if out else mapping.canon
-        self.scope: dict[str, Any] = {"Refused": Refused, "as_utc": as_utc, "cut": _cut, "cut_all": _cut_all, "rebased": _rebased, "missing": _missing, "Loss": Loss,
-                                      "new": tuple.__new__, "constant": _constant, "recalled": _recalled, "UTC": UTC}  # fmt: skip
+        self.scope: dict[str, Any] = {
+            "Refused": Refused, "as_utc": as_utc, "cut": _cut, "cut_all": _cut_all, "rebased": _rebased, "missing": _missing,
+            "Loss": Loss, "new": tuple.__new__, "constant": _constant, "recalled": _recalled, "UTC": UTC,
+        }  # fmt: skip
         self.lines: list[str] = []
         self.fetched: dict[str, str] = {"": "o"}
         self.made: dict[str, str] = {}

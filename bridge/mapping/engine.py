@@ -240,7 +240,16 @@ def translated(mapping: Mapping, path: str, *, out: bool) -> str:
                 below: str = translated(nested, rest, out=out)
                 return _wired(target) + index + "." + below
             return _wired(target) + (index if len(mine) == len(theirs) == 1 else "")
-    return path
+    return _part(mapping, ".".join(plain), out=out) or path
+
+
+def _part(mapping: Mapping, path: str, *, out: bool) -> str | None:
+    """Where the first part of a whole stands that the other side keeps in several fields."""
+    for one in mapping.rows:
+        mine, theirs = (one.canon, one.wire) if out else (one.wire, one.canon)
+        if theirs and any(_wired(p).startswith(path + ".") for p in mine):
+            return _wired(theirs[0])
+    return None
 
 
 def _backwards(hints: dict[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bridge.errors import ConfigError
 from bridge.mapping.context import Settings
 from bridge.model import ids, tables
-from bridge.model.location import Accessibility, CalibrationData, Capability, DynamicInfo, PaymentOption
+from bridge.model.location import (
+    Accessibility,
+    CalibrationData,
+    Capability,
+    DynamicInfo,
+    ParkingType,
+    PaymentOption,
+    Plug,
+    PlugFormat,
+    PowerType,
+)
 from bridge.model.tariff import TaxIncluded
-from bridge.model.token import Whitelist
+from bridge.model.token import TokenKind, Whitelist
+
+
+_PLACE: dict[str, Callable[[str], Any]] = {
+    "plug": Plug, "format": PlugFormat, "power_type": PowerType, "parking_type": ParkingType, "amperage": int, "latitude": Decimal,
+    "longitude": Decimal,
+}  # fmt: skip
+"""What values of ``cdr_place`` have to be; the others are any text."""
 
 
 class Constants(BaseModel):
@@ -44,6 +62,7 @@ class Constants(BaseModel):
     voltage_ac: int | None = Field(None, gt=0, description="V, line to neutral, of AC connectors without one")
     voltage_dc: int | None = Field(None, gt=0, description="V of DC connectors without one")
     whitelist: Whitelist | None = Field(None, description="when the provider wants to be asked about tokens")
+    token_kind: TokenKind | None = Field(None, description="kind of token in sessions and CDRs that do not tell it")
     token_valid: bool | None = Field(None, description="whether a token is valid where its protocol does not say")
     token_expiry: str | None = Field(None, description="expiry of tokens that have none (OCHP demands one), ISO 8601")
     auth_method: str | None = Field(None, description="how sessions were authorised, where it is not told")
@@ -62,6 +81,17 @@ class Constants(BaseModel):
     def _zone(cls, value: str | None) -> str | None:
         if value is not None and not tables.is_zone(value):
             raise ValueError(f"{value!r} is no IANA time zone")
+        return value
+
+    @field_validator("cdr_place")
+    @classmethod
+    def _place(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        for key, text in (value or {}).items():
+            try:
+                _PLACE.get(key, str)(text)
+            except (ValueError, ArithmeticError):
+                kind = _PLACE[key]
+                raise ValueError(f"{key}: {text!r} is no {'number' if kind in (int, Decimal) else kind.__name__}") from None
         return value
 
     @field_validator("party")

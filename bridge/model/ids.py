@@ -20,7 +20,7 @@ from attrs import frozen
 
 Standard = Literal["ISO", "DIN"]
 
-_CACHE: Final = 65536  # more than the EVSEs of a large operator, so a feed read again is read from the cache
+_CACHE: Final = 16384  # the EVSEs of a large operator; more would be memory that a stream of records only grows
 
 
 class IdError(ValueError):

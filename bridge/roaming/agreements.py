@@ -47,6 +47,10 @@ class Agreement:
             return f"it was valid until {self.valid_until.isoformat()}"
         return None
 
+    def valid(self, at: datetime) -> bool:
+        """Whether it is valid at a moment: from its beginning (included) to its end (excluded)."""
+        return (self.valid_from is None or self.valid_from <= at) and (self.valid_until is None or at < self.valid_until)
+
 
 class Book:
     """All agreements."""
@@ -68,6 +72,20 @@ class Book:
             reason = one.covers(kind, operator, groups, at)
             lines.append(f"agreement {number} ({one.operator}, {'test' if one.test else 'production'}): " + (reason or f"includes {kind}"))
         return lines
+
+    def tariffs(self, partner: str, at: datetime, operator: str | None = None) -> frozenset[str]:
+        """The ids of the tariffs that a partner may see, of all our operators or of one."""
+        return frozenset(name for a in self.of(partner) if TARIFFS in a.kinds and a.valid(at) and operator in (None, a.operator)
+                         for name in a.tariffs.values())  # fmt: skip
+
+    def standing(self, partner: str, at: datetime) -> tuple[bool, ...]:
+        """Which of a partner's agreements are valid at a moment."""
+        return tuple(a.valid(at) for a in self.of(partner))
+
+    def next_change(self, at: datetime) -> datetime | None:
+        """When the next agreement begins or ends."""
+        times = (t for a in self._all for t in (a.valid_from, a.valid_until) if t is not None and t > at)
+        return min(times, default=None)
 
     def of(self, partner: str) -> list[Agreement]:
         """A partner's agreements."""

@@ -341,4 +341,16 @@ def _told(one: _Asked) -> dict[str, Any]:
             "error": one.error, "milliseconds": round(one.milliseconds, 1)}  # fmt: skip
 
 
-__all__ = ["Authoriser", "Decision", "Route", "alias", "fault", "fingerprint", "is_alias", "is_random", "lookup_key", "lookup_keys", "normal"]
+__all__ = [
+    "Authoriser",
+    "Decision",
+    "Route",
+    "alias",
+    "fault",
+    "fingerprint",
+    "is_alias",
+    "is_random",
+    "lookup_key",
+    "lookup_keys",
+    "normal",
+]

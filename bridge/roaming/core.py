@@ -21,15 +21,17 @@ from bridge.roaming.authorise import Authoriser, Route, fault, lookup_key, norma
 from bridge.roaming.commands import Commands
 from bridge.roaming.deadlines import Late, watch
 from bridge.roaming.deliver import Dispatcher
-from bridge.roaming.ports import ChargerControl, GivesTokens, Job, Kind, Outcome, Page, Partner, Taken
+from bridge.roaming.ports import ChargerControl, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
 from bridge.roaming.publish import Publisher, dumps
 from bridge.roaming.sessions import OperatorFacts, Sessions
-from bridge.roaming.storage import Happening, Storage, TokenRow
+from bridge.roaming.storage import Happening, Storage, TokenRow, Within
 
 log = logging.getLogger(__name__)
 
 WATCH = 60.0
 """Seconds between two looks at the deadlines of CDRs."""
+ALIGN = 60.0
+"""Seconds between two looks at the agreements, at most."""
 
 _AGREED = {Kind.LOCATION: kinds.LOCATIONS, Kind.STATUS: kinds.STATUS, Kind.TARIFF: kinds.TARIFFS, Kind.SESSION: kinds.SESSIONS,
            Kind.CDR: kinds.CDRS}  # fmt: skip
@@ -42,7 +44,7 @@ class Core:
                  operators: Mapping[str, OperatorFacts], now: Callable[[], datetime], *, authorise_seconds: float = 4.0,
                  own: frozenset[str] = frozenset(), update_seconds: float = 60.0, most_percent: Decimal = Decimal(5),
                  chargers: frozenset[str] | None = None, cdr_deadline_hours: Mapping[str, float] | None = None,
-                 full_pull_hours: Mapping[str, float] | None = None,
+                 full_pull_hours: Mapping[str, float] | None = None, terms: Mapping[str, str] | None = None,
                  settled: Callable[[Job, Outcome], None] = lambda job, outcome: None) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
@@ -51,11 +53,12 @@ class Core:
         self.most_percent = most_percent
         self.cdr_deadline_hours = dict(cdr_deadline_hours or {})
         self.full_pull_hours = dict(full_pull_hours or {})
+        self.terms = dict(terms or {})
         self.publisher = Publisher(store, partners, book, now, most_percent)
         self.authoriser = Authoriser(store, partners, routes, book, now, seconds=authorise_seconds, own=own)
         self.sessions = Sessions(store, partners, book, self.authoriser, self.publisher, operators, now, update_seconds=update_seconds,
                                  known_chargers=chargers, wake=self.wake)  # fmt: skip
-        self.dispatchers = {name: Dispatcher(store, partner, settled) for name, partner in partners.items()}
+        self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits) for name, partner in partners.items()}
         self._commands: Commands | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -72,6 +75,7 @@ class Core:
                 self._tasks.append(asyncio.create_task(self._pull(name, partner, pull_seconds.get(name, 3600.0)), name=f"tokens {name}"))
 
         self._tasks.append(asyncio.create_task(self._watch(), name="deadlines"))
+        self._tasks.append(asyncio.create_task(self._align(), name="agreements"))
 
     async def _watch(self) -> None:
         while True:
@@ -84,6 +88,38 @@ class Core:
     async def check_deadlines(self) -> list[Late]:
         """The CDRs whose deadline is near or has passed; each is put into the history once."""
         return await watch(self.store, self.cdr_deadline_hours, self.now())
+
+    async def _align(self) -> None:
+        """At the start, and when an agreement begins or ends."""
+        while True:
+            wait = ALIGN
+            try:
+                await self.align()
+                following = self.book.next_change(self.now())
+                if following is not None:
+                    wait = min(ALIGN, max(0.0, (following - self.now()).total_seconds()))
+            except Exception as why:  # noqa: BLE001  (tried again)
+                log.error("what partners see cannot be aligned with their agreements: %s", fault(why))
+            await asyncio.sleep(wait)
+
+    async def align(self) -> list[str]:
+        """Show the partners whose agreements have changed, begun or ended since the last time what they may see now, and no more.
+
+        Returns their names. ``terms`` tell changes of a partner's agreements and settings.
+        """
+        due = {}
+        for name in self.partners:
+            standing = "".join("01"[valid] for valid in self.book.standing(name, self.now()))
+            terms = f"{self.terms.get(name, '')} {standing}"
+            if self.store.mark(f"terms {name}") != terms:
+                due[name] = terms
+        if due:
+            await self.publisher.align(due.keys())
+            for name, terms in due.items():
+                await self.store.set_mark(f"terms {name}", terms)
+                await self.store.happened(Happening("aligned with the agreements", name))
+                self.wake(name)
+        return list(due)
 
     async def stop(self) -> None:
         """Finish what is under way, close the partners."""
@@ -203,18 +239,36 @@ class Core:
     async def page(self, partner: str, kind: Kind, *, offset: int, limit: int, since: datetime | None = None,
                    until: datetime | None = None) -> Page:  # fmt: skip
         """See :class:`~bridge.roaming.ports.Inbound`."""
-        if not self._agreed(partner, kind):
-            return Page([], 0)
-        return self.store.page(partner, kind, offset, limit, since, until)
+        within = self._within(partner, kind)
+        return Page([], 0) if within is None else self.store.page(partner, kind, offset, limit, since, until, within)
 
     async def find(self, partner: str, kind: Kind, key: str) -> bytes | None:
         """See :class:`~bridge.roaming.ports.Inbound`."""
-        return self.store.find(partner, kind, key) if self._agreed(partner, kind) else None
+        within = self._within(partner, kind)
+        return None if within is None else self.store.find(partner, kind, key, within)
 
-    def _agreed(self, partner: str, kind: Kind) -> bool:
+    def _within(self, partner: str, kind: Kind) -> Within | None:
+        """What a partner may see of a kind now; None: nothing."""
         now = self.now()
-        return any(_AGREED[kind] in a.kinds and (a.valid_from is None or a.valid_from <= now) and (a.valid_until is None or now < a.valid_until)
-                   for a in self.book.of(partner))  # fmt: skip
+        if kind in (Kind.LOCATION, Kind.STATUS):
+            found = tuple((o, g) for o, g in self.store.scopes() if self.book.find(partner, _AGREED[kind], o, g, now) is not None)
+            return Within(scopes=found) if found else None
+        if kind is Kind.TARIFF:
+            return Within(sources=tuple(sorted(self.book.tariffs(partner, now))))
+        agreed = any(_AGREED[kind] in a.kinds and a.valid(now) for a in self.book.of(partner))
+        return Within() if agreed else None  # its own sessions and CDRs
+
+    def permits(self, job: Job) -> str | None:
+        """Why a job may not go out any more, or None. What takes something back always may, and CDRs have to."""
+        now = self.now()
+        if job.op is Op.DELETE or job.kind in (Kind.SESSION, Kind.CDR):
+            return None
+        if job.kind is Kind.TARIFF:
+            return None if job.source in self.book.tariffs(job.partner, now) else "no agreement names this tariff any more"
+        kind = _AGREED[job.kind]
+        if any(self.book.find(job.partner, kind, o, g, now) is not None for o, g in self.store.scopes(job.source)):
+            return None
+        return f"no agreement lets the partner have its {kind} any more"
 
 
 def _rows(partner: str, tokens: Iterable[Token]) -> list[TokenRow]:

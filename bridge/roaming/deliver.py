@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from bridge.roaming.ports import Job, Kind, Outcome, Partner, Retry
+from bridge.roaming.ports import Job, Kind, Outcome, Partner, Retry, Withheld
 from bridge.roaming.storage import Storage
 
 ORDER = (Kind.TARIFF, Kind.LOCATION, Kind.STATUS, Kind.SESSION, Kind.CDR)
@@ -24,6 +24,8 @@ IDLE = 30.0
 """The longest that a dispatcher sleeps, in seconds."""
 PAUSE = 1.0
 """Seconds until the store is tried again that could not be written, such as on a full disk."""
+LONGEST_HOLD = 900.0
+"""The longest that a partner's Retry-After holds up all of its work, in seconds."""
 GRACE = 10.0
 """Seconds that what is under way may take when stopping; what takes longer is uncertain and goes out again."""
 
@@ -31,12 +33,15 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Delivers one partner's work."""
+    """Delivers one partner's work. ``permits`` gives the reason why a job may not go out any more, or None."""
 
-    def __init__(self, store: Storage, partner: Partner, settled: Callable[[Job, Outcome], None] = lambda job, outcome: None) -> None:
+    def __init__(self, store: Storage, partner: Partner, settled: Callable[[Job, Outcome], None] = lambda job, outcome: None,
+                 permits: Callable[[Job], str | None] = lambda job: None) -> None:  # fmt: skip
         self.store = store
         self.partner = partner
         self.settled = settled
+        self.permits = permits
+        self._held = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -65,13 +70,14 @@ class Dispatcher:
         while not self._stopping:
             self._wake.clear()
             try:
-                if await self.round():
+                if self._held <= time.time() and await self.round():
                     continue
                 due = self.store.next_due(self.partner.name)
             except Exception as why:  # noqa: BLE001  (delivery goes on when the store can be written again)
                 _log.error("%s: work cannot be claimed: %s", self.partner.name, why)
                 due = time.time() + PAUSE
-            wait = IDLE if due is None else max(0.01, min(IDLE, due - time.time()))
+            now = time.time()
+            wait = max(0.01, min(IDLE, due - now if due is not None else IDLE), self._held - now)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
@@ -92,7 +98,7 @@ class Dispatcher:
                     await settling
                 settling = asyncio.create_task(self._settle(results))
                 jobs = await ahead if ahead is not None else []
-                if jobs and self._stopping:
+                if jobs and (self._stopping or self._held > time.time()):
                     await self.store.put_back(jobs)
                     jobs = []
         finally:
@@ -102,21 +108,33 @@ class Dispatcher:
                 await settling
         return count
 
-    async def _deliver(self, jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
-        results: list[tuple[Job, Outcome]] = []
+    async def _deliver(self, jobs: Sequence[Job]) -> list[tuple[Job, Outcome | Withheld]]:
+        results: list[tuple[Job, Outcome | Withheld]] = []
         told: list[tuple[Job, Outcome]]
+        withheld = {job.id: Withheld(why) for job in jobs if (why := self.permits(job)) is not None}
+        results += [(job, withheld[job.id]) for job in jobs if job.id in withheld]
         for kind in ORDER:
-            mine = [j for j in jobs if j.kind is kind]
+            mine = [j for j in jobs if j.kind is kind and j.id not in withheld]
             if not mine:
+                continue
+            if (left := self._held - time.time()) > 0:
+                results += [(job, Retry("not sent: the partner asked to wait", left)) for job in mine]
                 continue
             try:
                 told = list(zip(mine, await self.partner.deliver(kind, mine), strict=True))
             except Exception as why:  # noqa: BLE001  (a fault of the adapter must not lose work)
                 told = [(job, Retry(f"fault in delivery: {type(why).__name__}", sent=True)) for job in mine]
             results += told
+            self._hold(told)
         return results
 
-    async def _settle(self, results: Sequence[tuple[Job, Outcome]]) -> None:
+    def _hold(self, told: Sequence[tuple[Job, Outcome]]) -> None:
+        """A partner that names a time to come back is left alone until then, whatever else there is for it."""
+        after = max((o.after for _, o in told if isinstance(o, Retry) and o.after is not None), default=0.0)
+        if after > 0:
+            self._held = max(self._held, time.time() + min(after, LONGEST_HOLD))
+
+    async def _settle(self, results: Sequence[tuple[Job, Outcome | Withheld]]) -> None:
         """Record what came of a batch, however long the store cannot be written: it was sent, and is not sent again."""
         while True:
             try:
@@ -128,7 +146,8 @@ class Dispatcher:
                     return
                 await asyncio.sleep(PAUSE)
         for job, outcome in results:
-            self.settled(job, outcome)
+            if not isinstance(outcome, Withheld):
+                self.settled(job, outcome)
 
 
 __all__ = ["Dispatcher"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,18 +11,17 @@ from typing import Any
 import orjson
 from attrs import evolve, frozen
 
-from bridge.errors import Refused
 from bridge.model import json as model_json
-from bridge.model.ids import EvseId, EvseUid, LocationId, TariffId, evse_key
-from bridge.model.location import Evse, EvseStatus, Location, Status
+from bridge.model.ids import evse_key
+from bridge.model.location import Evse, Location, Status
 from bridge.model.tariff import Tariff
-from bridge.roaming import agreements as kinds
-from bridge.roaming.agreements import Agreement, Book
-from bridge.roaming.ports import Kind, Partner
+from bridge.roaming.agreements import Book
+from bridge.roaming.ports import Partner
 from bridge.roaming.storage import EvseRow, Happening, Outbound, Storage, Thing
+from bridge.roaming.views import Views, digest, with_tariff
 
-DELETING = frozenset({"oicp-2.3"})
-"""Formats in which a removed EVSE is deleted; in the others it is told with its status."""
+_TOGETHER = 100
+"""Locations that are brought in line with the agreements in one transaction."""
 
 
 @frozen
@@ -33,6 +32,8 @@ class Imported:
     changed: int = 0
     unchanged: int = 0
     removed: int = 0
+    lost: int = 0
+    """EVSEs that nobody sees any more: removed, left out, or not to be published."""
     held: int | None = None
     """The number under which a mass change waits for confirmation; nothing was changed then."""
 
@@ -40,11 +41,6 @@ class Imported:
 def dumps(obj: Any) -> bytes:
     """A canonical object as it is stored."""
     return orjson.dumps(model_json.to_json(obj), default=str, option=orjson.OPT_SORT_KEYS)
-
-
-def digest(body: bytes) -> str:
-    """The hash by which a change is noticed."""
-    return hashlib.sha256(body).hexdigest()
 
 
 class Publisher:
@@ -57,6 +53,7 @@ class Publisher:
         self.book = book
         self.now = now
         self.most_percent = most_percent
+        self.views = Views(store, partners, book, now)
 
     # --- imports -----------------------------------------------------------------------------------------------------
 
@@ -64,82 +61,87 @@ class Publisher:
                                bound: Mapping[str, tuple[str, int]], confirmed: bool = False) -> Imported:  # fmt: skip
         """The operator's locations, all of them: unchanged ones change nothing, missing ones become REMOVED.
 
-        ``groups`` are the location groups by location id; ``bound`` says which connector an EVSE (by key) is.
+        So do EVSEs that a location has no more. ``groups`` are the location groups by location id (of a location that is
+        not named they stay); ``bound`` says which connector an EVSE (by key) is. What takes away too much at once is held.
         """
-        known = self.store.things("location", operator)
-        given = {str(loc.place.id or loc.evses[0].id): loc for loc in locations}
-        missing = [key for key, (_, removed) in known.items() if key not in given and not removed]
-        alive = sum(not removed for _, removed in known.values())
-        if missing and not confirmed and self._too_many(len(missing), alive):
-            number = await self.store.hold(f"locations of {operator}", f"{len(missing)} of {alive} would be removed",
-                                           orjson.dumps(sorted(missing)))  # fmt: skip
-            return Imported(held=number, removed=len(missing))
+        given = {_ident(location): location for location in locations}
+        change = self._change(operator, given, groups)
+        if change.too_much(self.most_percent) and not confirmed:
+            body = orjson.dumps({"operator": operator, "groups": {k: list(v) for k, v in groups.items()},
+                                 "locations": [model_json.to_json(one) for one in given.values()]}, default=str)  # fmt: skip
+            number = await self.store.hold(locations_of(operator), change.summary, body)
+            return Imported(held=number, removed=len(change.missing), lost=len(change.lost))
         counts = {"new": 0, "changed": 0, "unchanged": 0}
         things: list[Thing] = []
-        for key, location in given.items():
-            body = dumps(location)
-            before = known.get(key)
-            if before == (digest(body), False):
+        before: dict[str, Location] = {}
+        elsewhere = {evse_key(e.id) for one in given.values() for e in one.evses if e.id is not None and e.status is not Status.REMOVED}
+        placed = {e.evse_id: e for e in self.store.all_evses() if e.operator == operator}
+        for new in change.given:
+            if new.old is not None and not new.differs and not _moved(new, placed, bound):
                 counts["unchanged"] += 1
                 continue
-            counts["new" if before is None or before[1] else "changed"] += 1
-            things.append(Thing("location", operator, key, body, digest(body)))
-        things += [self._removed(key, operator) for key in missing]
-        await self._save_locations(things, operator, groups, bound)
-        return Imported(removed=len(missing), **counts)
+            counts["new" if new.old is None or new.old.removed else "changed"] += 1
+            things.append(new.thing)
+            if new.before is not None:
+                before[new.thing.key] = new.before
+        for old in change.missing:
+            was = _read(old)
+            closed = evolve(was, evses=tuple(evolve(e, status=Status.REMOVED) for e in was.evses))
+            things.append(evolve(_thing(operator, old.key, closed, old.groups), removed=True))
+        await self._save_locations(things, operator, bound, before, elsewhere)
+        await self.store.confirmed(locations_of(operator))  # what was held before is superseded
+        return Imported(removed=len(change.missing), lost=len(change.lost), **counts)
 
-    def _too_many(self, gone: int, of: int) -> bool:
-        return gone == of or Decimal(gone) * 100 > self.most_percent * of
+    async def confirm_locations(self, operator: str, body: bytes, bound: Mapping[str, tuple[str, int]]) -> Imported:
+        """The import that was held, as it was."""
+        held = orjson.loads(body)
+        found = [model_json.from_json(Location, one) for one in held["locations"]]
+        return await self.import_locations(operator, found, groups=held["groups"], bound=bound, confirmed=True)
 
-    def _removed(self, key: str, operator: str) -> Thing:
-        thing = self.store.thing("location", key)
-        if thing is None:
-            raise LookupError(key)
-        location: Location = model_json.from_json(Location, orjson.loads(thing.body))
-        body = dumps(evolve(location, evses=tuple(evolve(e, status=Status.REMOVED) for e in location.evses)))
-        return Thing("location", operator, key, body, digest(body), removed=True)
+    def _change(self, operator: str, given: Mapping[str, Location], groups: Mapping[str, Sequence[str]]) -> _Change:
+        """What an import would change."""
+        found: list[_Given] = []
+        of: set[str] = set()
+        shown: set[str] = set()
+        missing: list[Thing] = []
+        known = self.store.things("location", operator)
+        for key, location in given.items():
+            old = self.store.thing("location", key, operator=operator) if key in known else None
+            mine = tuple(g for g in groups[key] if g) if key in groups else old.groups if old is not None else ()
+            thing, before = _thing(operator, key, location, mine), None
+            if old is not None and (old.hash, old.removed) != (thing.hash, False):
+                before = _read(old)
+                location = _keeping(location, before)
+                thing = _thing(operator, key, location, mine)
+            found.append(_Given(thing, location, old, before))
+            shown |= _visible(location)
+            if old is not None and not old.removed:
+                of |= _visible(before or location)
+        for key in sorted(known.keys() - given.keys()):
+            old = self.store.thing("location", key, operator=operator)
+            if old is not None and not old.removed:
+                missing.append(old)
+                of |= _visible(_read(old))
+        alive = sum(not removed for _, removed in known.values())
+        return _Change(found, missing, alive, of - shown, len(of))
 
-    async def _save_locations(self, things: Sequence[Thing], operator: str, groups: Mapping[str, Sequence[str]],
-                              bound: Mapping[str, tuple[str, int]]) -> None:  # fmt: skip
+    async def _save_locations(self, things: Sequence[Thing], operator: str, bound: Mapping[str, tuple[str, int]],
+                              before: Mapping[str, Location], elsewhere: Collection[str]) -> None:  # fmt: skip
         evses: list[EvseRow] = []
         outbound: list[Outbound] = []
         for thing in things:
-            location: Location = model_json.from_json(Location, orjson.loads(thing.body))
-            mine = tuple(groups.get(thing.key, ()))
-            before = {e.evse_id: e for e in self.store.evses_of(thing.key)}
+            location = _read(thing)
             for evse in location.evses:
-                if evse.id is not None:
-                    where = bound.get(str(evse.id)) or bound.get(evse_key(evse.id))
-                    evses.append(EvseRow(str(evse.id), str(evse.id), str(evse.uid or evse.id), thing.key, operator, mine, charge_point=where[0] if where else None, connector=where[1] if where else None, removed=thing.removed or evse.status is Status.REMOVED))  # fmt: skip
-            outbound += self._outbound_location(self._live(location, before), thing.key, operator, mine, thing.removed)
+                gone = thing.removed or evse.status is Status.REMOVED
+                if evse.id is None or (gone and evse_key(evse.id) in elsewhere):
+                    continue  # it has moved to another location
+                where = _bound(bound, evse.id)
+                evses.append(EvseRow(str(evse.id), str(evse.id), str(evse.uid or evse.id), thing.key, operator, thing.groups,
+                                     charge_point=where[0], connector=where[1], removed=gone))  # fmt: skip
+            outbound += self.views.location(location, thing.key, operator, thing.groups, removed=thing.removed,
+                                            before=before.get(thing.key))  # fmt: skip
+        outbound.sort(key=lambda out: not out.gone)  # an EVSE may go from here to there
         await self.store.save_things(things, evses, outbound, [Happening("locations imported", ref=operator, detail=str(len(things)))])
-
-    def _live(self, location: Location, rows: Mapping[str, EvseRow]) -> Location:
-        """The location with the statuses that its chargers told."""
-
-        def live(evse: Evse) -> Evse:
-            row = rows.get(evse_key(evse.id)) if evse.id is not None else None
-            if row is None or row.status is None or evse.status is Status.REMOVED:
-                return evse
-            return evolve(evse, status=Status(row.status), last_updated=row.status_at)
-
-        return evolve(location, evses=tuple(live(e) for e in location.evses))
-
-    def _outbound_location(self, location: Location, key: str, operator: str, groups: Sequence[str], removed: bool) -> list[Outbound]:
-        made: list[Outbound] = []
-        for name, partner in self.partners.items():
-            agreement = self.book.find(name, kinds.LOCATIONS, operator, groups, self.now())
-            if agreement is None or Kind.LOCATION not in partner.kinds:
-                continue
-            try:
-                encoded = partner.encode(Kind.LOCATION, with_tariff(location, agreement, groups))
-            except Refused:
-                continue
-            gone = {str(e.id) for e in location.evses if e.status is Status.REMOVED}
-            for one in encoded:
-                delete = partner.format in DELETING and (removed or one.key in gone)
-                made.append(Outbound(name, Kind.LOCATION, key, one.key, one.body, one.meta, delete))
-        return made
 
     async def import_tariffs(self, operator: str, tariffs: Iterable[Tariff]) -> Imported:
         """The operator's tariffs; those that an agreement names go to its partner."""
@@ -154,48 +156,128 @@ class Publisher:
                 continue
             counts["new" if before is None else "changed"] += 1
             things.append(Thing("tariff", operator, str(tariff.id), body, digest(body)))
-            outbound += self._outbound_tariff(tariff, operator)
+            outbound += self.views.tariff(tariff, operator)
         await self.store.save_things(things, (), outbound, [Happening("tariffs imported", ref=operator, detail=str(len(things)))])
         return Imported(**counts)
 
-    def _outbound_tariff(self, tariff: Tariff, operator: str) -> list[Outbound]:
-        made: list[Outbound] = []
-        for name, partner in self.partners.items():
-            for agreement in self.book.of(name):
-                if Kind.TARIFF not in partner.kinds or kinds.TARIFFS not in agreement.kinds or agreement.operator != operator:
-                    continue
-                if str(tariff.id) not in agreement.tariffs.values():
-                    continue
-                try:
-                    made += [
-                        Outbound(name, Kind.TARIFF, str(tariff.id), e.key, e.body, e.meta) for e in partner.encode(Kind.TARIFF, tariff)
-                    ]
-                except Refused:
-                    continue  # the partner's protocol cannot say this tariff; `evbridge partner show` tells why
-                break
-        return made
+    # --- agreements --------------------------------------------------------------------------------------------------
+
+    async def align(self, names: Collection[str]) -> None:
+        """Bring what partners were shown in line with their agreements: after these changed, began or ended."""
+        for operator, key in self.store.keys("tariff"):
+            thing = self.store.thing("tariff", key, operator=operator)
+            if thing is not None:
+                tariff: Tariff = model_json.from_json(Tariff, orjson.loads(thing.body))
+                await self.store.save_things((), (), self.views.tariff(tariff, operator, names=names))
+        outbound: list[Outbound] = []
+        for number, (operator, key) in enumerate(self.store.keys("location"), 1):
+            thing = self.store.thing("location", key, operator=operator)
+            if thing is not None:
+                outbound += self.views.location(_read(thing), key, operator, thing.groups, names=names)
+            if number % _TOGETHER == 0:
+                await self.store.save_things((), (), outbound)
+                outbound = []
+            await asyncio.sleep(0)
+        await self.store.save_things((), (), outbound)
 
     # --- status ------------------------------------------------------------------------------------------------------
 
     async def status(self, row: EvseRow, status: Status, at: datetime) -> None:
         """A new status of an EVSE: stored, and told to whoever may know it."""
-        told = EvseStatus(status, EvseId(row.written), EvseUid(row.uid), LocationId(row.location), at)
-        outbound: list[Outbound] = []
-        for name, partner in self.partners.items():
-            if Kind.STATUS not in partner.kinds or self.book.find(name, kinds.STATUS, row.operator, row.groups, self.now()) is None:
-                continue
-            try:
-                encoded = partner.encode(Kind.STATUS, told)
-            except Refused:
-                continue
-            outbound += [Outbound(name, Kind.STATUS, row.location, e.key, e.body, e.meta) for e in encoded]
+        outbound = self.views.status(row, status, at)
+        if self.views.shows_live(row) and (thing := self.store.thing("location", row.location, operator=row.operator)) is not None:
+            outbound += self.views.live(_read(thing), evolve(row, status=status.value, status_at=at))
         await self.store.save_status(row.evse_id, status.value, at, outbound)
 
 
+# --- what an import changes ---------------------------------------------------------------------------------------------
 
-def with_tariff(location: Location, agreement: Agreement, groups: Sequence[str]) -> Location:
-    """The location with the tariff that this agreement gives, and no other."""
-    tariff = agreement.tariff_for(groups)
-    ids = (TariffId(tariff),) if tariff is not None else ()
-    return evolve(location, evses=tuple(
-        evolve(e, connectors=tuple(evolve(k, tariff_ids=ids) for k in e.connectors)) for e in location.evses))  # fmt: skip
+
+@frozen
+class _Given:
+    """A location of an import, as it will be stored, and as it is stored (``before``: where that says something else)."""
+
+    thing: Thing
+    location: Location
+    old: Thing | None
+    before: Location | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether it is not as it is stored."""
+        return self.old is None or self.old.removed or (self.old.hash, self.old.groups) != (self.thing.hash, self.thing.groups)
+
+
+@frozen
+class _Change:
+    """``missing`` of ``alive`` locations go, and ``lost`` of ``evses`` EVSEs are seen by nobody any more."""
+
+    given: list[_Given]
+    missing: list[Thing]
+    alive: int
+    lost: set[str]
+    evses: int
+
+    def too_much(self, percent: Decimal) -> bool:
+        """Whether a person has to confirm it: a set is emptied, or more than the share of it goes."""
+        return any(gone and (gone == of or Decimal(gone) * 100 > percent * of)
+                   for gone, of in ((len(self.missing), self.alive), (len(self.lost), self.evses)))  # fmt: skip
+
+    @property
+    def summary(self) -> str:
+        """For whoever has to confirm it."""
+        return (f"{len(self.missing)} of {self.alive} locations would be removed, "
+                f"{len(self.lost)} of {self.evses} EVSEs not be seen any more")  # fmt: skip
+
+
+def locations_of(operator: str) -> str:
+    """The name under which an import of locations is held."""
+    return f"locations of {operator}"
+
+
+def _ident(location: Location) -> str:
+    first = location.place.id or next((e.id or e.uid for e in location.evses), None)
+    return str(first or "")
+
+
+def _read(thing: Thing) -> Location:
+    location: Location = model_json.from_json(Location, orjson.loads(thing.body))
+    return location
+
+
+def _thing(operator: str, key: str, location: Location, groups: tuple[str, ...]) -> Thing:
+    body = dumps(location)
+    return Thing("location", operator, key, body, digest(body), groups=groups)
+
+
+def _name(evse: Evse) -> str:
+    return evse_key(evse.id) if evse.id is not None else str(evse.uid)
+
+
+def _keeping(new: Location, old: Location) -> Location:
+    """The new location with the EVSEs that it has no more as REMOVED: partners have to be told of it."""
+    here = {_name(e) for e in new.evses}
+    gone = tuple(evolve(e, status=Status.REMOVED) for e in old.evses if _name(e) not in here)
+    return evolve(new, evses=(*new.evses, *gone)) if gone else new
+
+
+def _visible(location: Location) -> set[str]:
+    if location.place.publish is False:
+        return set()
+    return {_name(e) for e in location.evses if e.status is not Status.REMOVED}
+
+
+def _bound(bound: Mapping[str, tuple[str, int]], evse: Any) -> tuple[str | None, int | None]:
+    return bound.get(str(evse)) or bound.get(evse_key(evse)) or (None, None)
+
+
+def _moved(new: _Given, placed: Mapping[str, EvseRow], bound: Mapping[str, tuple[str, int]]) -> bool:
+    """Whether an EVSE of an unchanged location is bound to another connector than before."""
+    for evse in new.location.evses:
+        row = placed.get(evse_key(evse.id)) if evse.id is not None else None
+        if row is not None and not row.removed and (row.charge_point, row.connector) != _bound(bound, evse.id):
+            return True
+    return False
+
+
+__all__ = ["Imported", "Publisher", "digest", "dumps", "locations_of", "with_tariff"]

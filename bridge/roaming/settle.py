@@ -13,12 +13,12 @@ import orjson
 from attrs import evolve, frozen
 
 from bridge.errors import BridgeError
-from bridge.mapping.loss import DEFAULTED, DROPPED, NARROWED, ROUNDED, TRUNCATED, Loss
+from bridge.mapping.loss import DEFAULTED, DROPPED, NARROWED, REFUSED, ROUNDED, TRUNCATED, Loss
 from bridge.model import json as model_json
 from bridge.model.cdr import Cdr, CdrPlace, SignedData, SignedValue
 from bridge.model.common import Price
 from bridge.model.ids import CdrId, EvseId, EvseUid, OperatorId, PartyId, SessionId
-from bridge.model.location import Address, Connector, Evse, Location, PowerType
+from bridge.model.location import Address, Connector, Evse, Location
 from bridge.model.session import AuthMethod, CdrDimension, ChargingPeriod, Session, SessionStatus, Volume
 from bridge.model.tariff import Tariff
 from bridge.model.token import SessionToken, Token
@@ -118,7 +118,8 @@ def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation
     """The CDR of an ended session, priced. Raises Unsettled where the figures contradict each other."""
     if row.ended is None or row.meter_stop is None:
         raise Unsettled(f"session {row.id} has not ended")
-    energy = register_kwh(row.meter_stop - row.meter_start)
+    meter_stop = row.meter_stop
+    energy = register_kwh(meter_stop - row.meter_start)
     if energy < 0:
         raise Unsettled(f"session {row.id}: the meter went back by {-energy} kWh; a person has to look")
     row = evolve(row, started=whole(row.started), ended=whole(row.ended))
@@ -130,7 +131,7 @@ def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation
         charging_start=_flow(taken)[0], charging_end=_flow(taken)[1], session_id=session.id, hub_session_id=session.hub_session_id,
         operator_session_id=str(session.id), provider_session_id=session.provider_session_id, token=session.token or SessionToken(),
         auth_method=session.auth_method, authorization_reference=session.authorization_reference,
-        place=_place(situation, row, connector), meter_start=register_kwh(row.meter_start), meter_end=register_kwh(row.meter_stop),
+        place=_place(situation, row, connector), meter_start=register_kwh(row.meter_start), meter_end=register_kwh(meter_stop),
         currency=situation.currency, total_energy=energy, last_updated=now, signed_data=_signed(samples))  # fmt: skip
     return _priced(cdr, taken, situation)
 
@@ -140,9 +141,12 @@ def _priced(cdr: Cdr, taken: Sequence[Sample], situation: Situation) -> Cdr:
         hours = _hours(taken[0].time, taken[-1].time)
         volumes = (Volume(CdrDimension.ENERGY, cdr.total_energy or Decimal(0)), Volume(CdrDimension.TIME, hours))
         return evolve(cdr, periods=(ChargingPeriod(taken[0].time, volumes),), total_time=hours, total_cost=Price(Decimal(0), Decimal(0)))
-    from bridge.tariff import price_session
+    from bridge.tariff import PricingError, price_session
 
-    done = price_session(taken, (situation.tariff,), ZoneInfo(situation.zone))
+    try:
+        done = price_session(taken, (situation.tariff,), ZoneInfo(situation.zone))
+    except PricingError as why:
+        raise Unsettled(f"the session cannot be priced by tariff {situation.tariff.id}: {why}") from why
     totals = done.priced.rounded()
     periods = done.periods
     parking = sum((v.volume for p in periods for v in p.volumes if v.dimension is CdrDimension.PARKING_TIME), Decimal(0))
@@ -174,15 +178,22 @@ def _place(situation: Situation, row: SessionRow, connector: Connector | None) -
         time_zone=situation.zone, evse_uid=_uid(situation, row), evse_id=_evse_id(situation, row),
         connector_id=connector.id if connector is not None else None, plug=connector.plug if connector is not None else None,
         format=connector.format if connector is not None else None,
-        power_type=connector.power_type if connector is not None else PowerType.AC_3_PHASE if situation.evse is not None else None)  # fmt: skip
+        power_type=connector.power_type if connector is not None else None)  # fmt: skip
 
 
 def _signed(samples: Sequence[MeterSample]) -> SignedData | None:
-    signed = [s for s in samples if s.signed]
-    if not signed:
-        return None
+    """Signed values as the meter wrote them, each once: start, what is between by time, end."""
     nature = {"Transaction.Begin": "Start", "Transaction.End": "End"}
-    values = tuple(SignedValue(s.signed or "", nature.get(s.context or "", "Intermediate")) for s in signed)
+    found: dict[str, tuple[MeterSample, str]] = {}
+    for one in samples:
+        if one.signed:
+            said = nature.get(one.context or "", "Intermediate")
+            if one.signed not in found or said != "Intermediate":
+                found[one.signed] = (one, said)
+    if not found:
+        return None
+    ordered = sorted(found.values(), key=lambda one: (("Start", "Intermediate", "End").index(one[1]), one[0].at))
+    values = tuple(SignedValue(one.signed or "", said) for one, said in ordered)
     return SignedData(values, encoding_method="OCMF" if values[0].signed_data.lstrip().startswith(("OCMF", "{")) else None)
 
 
@@ -216,35 +227,71 @@ def _hours(begin: datetime, end: datetime) -> Decimal:
 
 # --- the audit before sending ----------------------------------------------------------------------------------------
 
-_ALTERING = (NARROWED, ROUNDED, TRUNCATED)
-_MONEY = ("total_cost", "total_fixed_cost", "total_energy_cost", "total_time_cost", "total_parking_cost", "total_reservation_cost",
-          "total_energy", "currency", "start", "end", "charging_start", "charging_end", "meter_start", "meter_end", "place.evse_id",
-          "token.uid", "token.contract_id", "signed_data")  # fmt: skip
+_ALTERING = (NARROWED, ROUNDED, TRUNCATED, REFUSED)
+
+_GUARDED = (
+    "id", "party", "start", "end", "charging_start", "charging_end", "session_id", "hub_session_id", "authorization_reference",
+    "token.uid", "token.contract_id", "token.kind", "token.party", "place.evse_id", "meter_start", "meter_end", "currency", "tariffs",
+    "periods", "lines", "signed_data", "total_cost", "total_fixed_cost", "total_energy", "total_energy_cost", "total_time",
+    "total_time_cost", "total_parking_time", "total_parking_cost", "total_reservation_cost")  # fmt: skip
+"""Money, energy, times, identities and signed data: what a CDR is about."""
+
 _PERMITTED: dict[str, dict[str, tuple[str, ...]]] = {
-    "oicp-2.3": {"omit-prices": ("total_", "currency", "tariffs", "lines", "periods")},
-    "ochp-1.4": {"omit-signed-data": ("signed_data",), "net-totals": ("total_",)},
+    "ocpi": {
+        "one-session-id": ("hub_session_id",),
+        "no-registers": ("meter_start", "meter_end"),
+        "flow-by-periods": ("charging_start", "charging_end"),
+        "no-priced-lines": ("lines",),
+    },
+    "oicp": {
+        "omit-prices": ("total_", "currency", "tariffs", "lines", "periods"),
+        "ids-by-session": ("id", "session_id", "authorization_reference"),
+        "parties-by-ids": ("party", "token.party"),
+        "one-identification": ("token.uid", "token.contract_id", "token.kind"),
+    },
+    "ochp": {
+        "omit-signed-data": ("signed_data",),
+        "net-totals": ("total_cost.incl", "total_cost.taxes"),
+        "totals-by-lines": ("total_", "tariffs", "periods"),
+        "no-registers": ("meter_start", "meter_end"),
+        "ids-by-cdr": ("session_id", "hub_session_id", "authorization_reference"),
+        "parties-by-ids": ("party", "token.party"),
+        "flow-by-lines": ("charging_start", "charging_end"),
+    },
 }
-"""Omissions that the protocol forces, by the permission that allows them. All are shipped as given."""
+"""Omissions that a protocol forces because it has no field, by family and by the name of the permission. All are given."""
+
+_TOLD_OTHERWISE = ("OCHP tells it by the priced lines",)
+"""Reasons that are no altering: the figure itself is not written, the lines that add up to it are."""
+
+
+def _about(path: str, fields: Sequence[str]) -> bool:
+    return any(path == f or path.startswith((f"{f}.", f"{f}[")) or (f.endswith("_") and path.startswith(f)) for f in fields)
 
 
 def audit(partner: Partner, encoded: Encoded) -> list[Loss]:
-    """The losses of a CDR; raises Unsettled where one alters money, energy, times, identities or signed data.
+    """The losses of a CDR; raises Unsettled where one touches money, energy, times, identities or signed data.
 
     Altering is never allowed. Omission, where the protocol has no field, needs a permission, and stays in the ledger.
     """
-    permitted = tuple(p for paths in _PERMITTED.get(partner.format, {}).values() for p in paths)
+    permitted = [p for paths in _PERMITTED.get(partner.format.split("-", maxsplit=1)[0], {}).values() for p in paths]
     losses = [loss for _, loss in encoded.losses]
     for loss in losses:
-        if loss.kind == DEFAULTED or not loss.path.startswith(_MONEY):
+        if loss.kind == DEFAULTED or not _about(loss.path, _GUARDED):
             continue
-        if loss.kind in _ALTERING and not loss.path.startswith(permitted):
+        if loss.kind in _ALTERING and loss.because not in _TOLD_OTHERWISE:
             raise Unsettled(f"{loss.path} would be altered for {partner.name}: {loss.because}")
-        if loss.kind == DROPPED and not loss.path.startswith(permitted) and loss.path in ("total_cost", "total_energy", "signed_data"):
+        if loss.kind == DROPPED and not _about(loss.path, permitted):
             raise Unsettled(f"{loss.path} would be left out for {partner.name}: {loss.because}")
+    if {"token.uid", "token.contract_id"} <= {loss.path for loss in losses if loss.kind == DROPPED}:
+        raise Unsettled(f"nothing would say for {partner.name} who charged")
     return losses
 
 
 def encode_cdr(partner: Partner, cdr: Cdr) -> tuple[Encoded, list[Loss]]:
     """The CDR in the partner's form, audited. Raises Refused or Unsettled."""
-    (encoded,) = partner.encode(Kind.CDR, cdr)
+    made = partner.encode(Kind.CDR, cdr)
+    if len(made) != 1:
+        raise Unsettled(f"{partner.name} makes {len(made)} records of one CDR")
+    encoded = made[0]
     return encoded, audit(partner, encoded)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -60,6 +60,29 @@ class Outbound:
     body: bytes
     meta: dict[str, Any] = field(factory=dict)
     gone: bool = False
+    digest: str | None = None
+    """By what a change is noticed, where that is not all of the body."""
+    quiet: bool = False
+    """Kept for GETs alone: the partner learns of it by another object, or not at all."""
+
+
+@frozen
+class Shown:
+    """An object as a partner was shown it: see :class:`Outbound`."""
+
+    key: str
+    digest: str
+    body: bytes
+    meta: dict[str, Any]
+
+
+@frozen
+class Within:
+    """What narrows a partner's GETs to what its agreements let it see now: ``scopes`` of locations (operator and groups),
+    or ``sources``, keys of our objects."""
+
+    scopes: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    sources: tuple[str, ...] | None = None
 
 
 @frozen
@@ -73,6 +96,8 @@ class Thing:
     hash: str
     origin: str = "import"
     removed: bool = False
+    groups: tuple[str, ...] = ()
+    """Location groups, by which agreements name it."""
 
 
 @frozen
@@ -198,6 +223,18 @@ class Storage(Protocol):
         """Key -> (hash, removed)."""
         ...
 
+    def keys(self, kind: str) -> list[tuple[str, str]]:
+        """Operator and key of everything that is not removed."""
+        ...
+
+    def scopes(self, location: str | None = None) -> list[tuple[str, tuple[str, ...]]]:
+        """The operators and location groups that there are, or those of one location."""
+        ...
+
+    def published(self, partner: str, kind: Kind, source: str) -> list[Shown]:
+        """What a partner was shown of one of our objects, and has not been taken back."""
+        ...
+
     def thing(self, kind: str, key: str, *, operator: str | None = None) -> Thing | None:
         """One location or tariff, of any operator or of one."""
         ...
@@ -218,9 +255,17 @@ class Storage(Protocol):
         """The EVSEs of a location."""
         ...
 
+    def all_evses(self) -> list[EvseRow]:
+        """Every EVSE."""
+        ...
+
     async def save_things(self, things: Sequence[Thing], evses: Sequence[EvseRow], outbound: Sequence[Outbound],
                           history: Sequence[Happening] = ()) -> None:  # fmt: skip
         """Locations and tariffs with their EVSEs and what goes out because of them."""
+        ...
+
+    async def bind(self, bound: Mapping[str, tuple[str, int]]) -> int:
+        """Which charge point and connector each EVSE (by key) is, all of them; returns how many changed."""
         ...
 
     async def save_status(self, evse_id: str, status: str, at: datetime, outbound: Sequence[Outbound]) -> None:
@@ -351,11 +396,12 @@ class Storage(Protocol):
         """What came of jobs."""
         ...
 
-    def page(self, partner: str, kind: Kind, offset: int, limit: int, since: datetime | None, until: datetime | None) -> Page:
+    def page(self, partner: str, kind: Kind, offset: int, limit: int, since: datetime | None, until: datetime | None,
+             within: Within | None = None) -> Page:  # fmt: skip
         """What a partner may GET."""
         ...
 
-    def find(self, partner: str, kind: Kind, key: str) -> bytes | None:
+    def find(self, partner: str, kind: Kind, key: str, within: Within | None = None) -> bytes | None:
         """One such object."""
         ...
 

@@ -35,12 +35,12 @@ def add(db: sqlite3.Connection, partner: str, kind: Kind, op: Op, key: str, body
     """Put work into the outbox, in the caller's transaction; returns its number."""
     if kind is not Kind.CDR:
         db.execute("DELETE FROM outbox WHERE partner = ? AND kind = ? AND key = ? AND state = 'dead'", (partner, kind, key))
-        waiting = db.execute("SELECT id FROM outbox WHERE partner = ? AND kind = ? AND key = ? AND state = 'waiting' ORDER BY id DESC LIMIT 1",
-                             (partner, kind, key)).fetchone()  # fmt: skip
+        waiting = db.execute("SELECT MAX(id) AS id FROM outbox WHERE partner = ? AND kind = ? AND key = ? AND state = 'waiting'",
+                             (partner, kind, key)).fetchone()["id"]  # fmt: skip
         if waiting is not None:
             db.execute("UPDATE outbox SET op = ?, source = ?, body = ?, meta = ?, created = ? WHERE id = ?",
-                       (op, source, body, json.dumps(meta), now_text(), waiting["id"]))  # fmt: skip
-            return int(waiting["id"])
+                       (op, source, body, json.dumps(meta), now_text(), waiting))  # fmt: skip
+            return int(waiting)
     cursor = db.execute(
         "INSERT INTO outbox (partner, kind, op, key, source, body, meta, created, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (partner, kind, op, key, source, body, json.dumps(meta), now_text(), time.time()))  # fmt: skip
@@ -73,7 +73,8 @@ def claim(db: sqlite3.Connection, partner: str, most: int, now: float | None = N
 
 def is_due(db: sqlite3.Connection, partner: str, now: float) -> bool:
     """Whether any job of a partner is due (it may still have to wait for another)."""
-    return db.execute("SELECT 1 FROM outbox WHERE partner = ? AND state = 'waiting' AND due <= ? LIMIT 1", (partner, now)).fetchone() is not None
+    found = db.execute("SELECT 1 FROM outbox WHERE partner = ? AND state = 'waiting' AND due <= ? LIMIT 1", (partner, now))
+    return found.fetchone() is not None
 
 
 def next_due(db: sqlite3.Connection, partner: str, after: float = 0.0) -> float | None:
@@ -85,14 +86,20 @@ def next_due(db: sqlite3.Connection, partner: str, after: float = 0.0) -> float 
     return None if row["due"] is None else float(row["due"])
 
 
-_CDR = "COALESCE(json_extract(meta, '$.cdr'), key)"
+_RELEASE = """
+UPDATE cdr SET state = 'uncertain', sent = sent + 1 WHERE state IN ('waiting', 'uncertain') AND id IN
+  (SELECT COALESCE(json_extract(meta, '$.cdr'), key) FROM outbox WHERE kind = 'cdr' AND state = 'taken')
+"""
+_REPLAY = """
+UPDATE cdr SET error = NULL, state = CASE (SELECT uncertain FROM outbox WHERE id = :id) WHEN 1 THEN 'uncertain' ELSE 'waiting' END
+WHERE id IN (SELECT COALESCE(json_extract(meta, '$.cdr'), key) FROM outbox WHERE id = :id AND kind = 'cdr' AND state = 'dead')
+"""
 
 
 def release_all(db: sqlite3.Connection) -> int:
     """After a restart: what was taken was perhaps sent; it waits again (a CDR as uncertain)."""
     db.execute("UPDATE outbox SET uncertain = 1 WHERE state = 'taken'")
-    db.execute("UPDATE cdr SET state = 'uncertain', sent = sent + 1 WHERE state IN ('waiting', 'uncertain') AND id IN"
-               f" (SELECT {_CDR} FROM outbox WHERE kind = 'cdr' AND state = 'taken')")  # noqa: S608  (a constant)  # fmt: skip
+    db.execute(_RELEASE)
     released = db.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'taken'").rowcount
     db.execute("DELETE FROM outbox WHERE state = 'waiting' AND kind <> 'cdr' AND EXISTS (SELECT 1 FROM outbox AS newer WHERE"
                " newer.partner = outbox.partner AND newer.kind = outbox.kind AND newer.key = outbox.key AND newer.state = 'waiting'"
@@ -135,7 +142,7 @@ def put_back(db: sqlite3.Connection, jobs: Sequence[Job]) -> None:
 
 def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, uncertain: bool, random: Random) -> float:
     """The job waits for another try, or the newer state of its object in its place; returns the seconds."""
-    wait = min(LAST_RETRY, FIRST_RETRY * 2 ** min(job.attempts, 16)) * random.uniform(0.5, 1.0)
+    wait: float = min(LAST_RETRY, FIRST_RETRY * 2 ** min(job.attempts, 16)) * random.uniform(0.5, 1.0)
     if after is not None:
         wait = min(after, LONGEST_AFTER)
     due = time.time() + wait
@@ -172,9 +179,7 @@ def replay(db: sqlite3.Connection, ids: Sequence[int]) -> int:
     """Dead letters wait again, as they were."""
     done = 0
     for one in ids:
-        db.execute("UPDATE cdr SET state = CASE (SELECT uncertain FROM outbox WHERE id = :id) WHEN 1 THEN 'uncertain' ELSE 'waiting' END,"
-                   f" error = NULL WHERE id IN (SELECT {_CDR} FROM outbox WHERE id = :id AND kind = 'cdr' AND state = 'dead')",
-                   {"id": one})  # noqa: S608  (a constant)  # fmt: skip
+        db.execute(_REPLAY, {"id": one})
         done += db.execute("UPDATE outbox SET state = 'waiting', due = ?, attempts = 0 WHERE id = ? AND state = 'dead'",
                            (time.time(), one)).rowcount  # fmt: skip
     return done

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 FIRST = """
 CREATE TABLE thing (
     kind TEXT NOT NULL, operator TEXT NOT NULL, key TEXT NOT NULL, origin TEXT NOT NULL, body BLOB NOT NULL,
-    hash TEXT NOT NULL, removed INTEGER NOT NULL DEFAULT 0, changed TEXT NOT NULL, PRIMARY KEY (kind, operator, key));
+    hash TEXT NOT NULL, removed INTEGER NOT NULL DEFAULT 0, changed TEXT NOT NULL, groups TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (kind, operator, key));
+CREATE INDEX thing_scope ON thing (kind, operator, groups, key);
+CREATE INDEX thing_key ON thing (kind, key);
 CREATE TABLE evse (
     evse_id TEXT PRIMARY KEY, written TEXT NOT NULL, uid TEXT NOT NULL, location TEXT NOT NULL, operator TEXT NOT NULL, groups TEXT NOT NULL DEFAULT '',
     charge_point TEXT, connector INTEGER, status TEXT, status_at TEXT, removed INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX evse_uid ON evse (uid);
 CREATE INDEX evse_charger ON evse (charge_point, connector);
+CREATE INDEX evse_location ON evse (location);
 CREATE TABLE token (
     uid TEXT NOT NULL, kind TEXT NOT NULL, partner TEXT NOT NULL, contract TEXT, valid INTEGER NOT NULL, whitelist TEXT,
     expires TEXT, body BLOB NOT NULL, changed TEXT NOT NULL, PRIMARY KEY (uid, kind, partner)) WITHOUT ROWID;

@@ -7,7 +7,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -27,8 +27,10 @@ from bridge.roaming.storage import (
     Outbound,
     ReservationRow,
     SessionRow,
+    Shown,
     Thing,
     TokenRow,
+    Within,
 )
 from bridge.store import outbox, sessions, tokens
 from bridge.store.db import Database, connect
@@ -74,6 +76,19 @@ class SqliteStore:
                                  (kind, key, operator)).fetchone()  # fmt: skip
         return None if r is None else _thing(r)
 
+    def keys(self, kind: str) -> list[tuple[str, str]]:
+        rows = self.db.read.execute("SELECT operator, key FROM thing WHERE kind = ? AND removed = 0 ORDER BY rowid", (kind,))
+        return [(r["operator"], r["key"]) for r in rows]
+
+    def scopes(self, location: str | None = None) -> list[tuple[str, tuple[str, ...]]]:
+        rows = self.db.read.execute("SELECT DISTINCT operator, groups FROM thing WHERE kind = 'location' AND (?1 IS NULL OR key = ?1)", (location,))
+        return [(r["operator"], _groups(r["groups"])) for r in rows]
+
+    def published(self, partner: str, kind: Kind, source: str) -> list[Shown]:
+        rows = self.db.read.execute("SELECT key, hash, body, meta FROM published WHERE partner = ? AND kind = ? AND source = ? AND removed = 0",
+                                    (partner, kind, source))  # fmt: skip
+        return [Shown(r["key"], r["hash"], bytes(r["body"]), json.loads(r["meta"])) for r in rows]
+
     def all_things(self, kind: str) -> list[Thing]:
         """Every location or tariff that is not removed."""
         rows = self.db.read.execute("SELECT * FROM thing WHERE kind = ? AND removed = 0 ORDER BY rowid", (kind,))
@@ -102,10 +117,11 @@ class SqliteStore:
                           history: Sequence[Happening] = ()) -> None:  # fmt: skip
         def work(db: sqlite3.Connection) -> None:
             db.executemany(
-                "INSERT INTO thing (kind, operator, key, origin, body, hash, removed, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO thing (kind, operator, key, origin, body, hash, removed, changed, groups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET body = excluded.body, hash = excluded.hash, removed = excluded.removed,"
-                " changed = excluded.changed",
-                [(t.kind, t.operator, t.key, t.origin, t.body, t.hash, int(t.removed), outbox.now_text()) for t in things])  # fmt: skip
+                " changed = excluded.changed, groups = excluded.groups",
+                [(t.kind, t.operator, t.key, t.origin, t.body, t.hash, int(t.removed), outbox.now_text(), ",".join(t.groups))
+                 for t in things])  # fmt: skip
             db.executemany(
                 "INSERT INTO evse (evse_id, written, uid, location, operator, groups, charge_point, connector, removed)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET written = excluded.written, uid = excluded.uid, location = excluded.location,"
@@ -117,6 +133,15 @@ class SqliteStore:
             _record(db, history)
 
         await self.db.write(work)
+
+    async def bind(self, bound: Mapping[str, tuple[str, int]]) -> int:
+        wanted = {evse_key(name): where for name, where in bound.items()}
+        rows = [(e.evse_id, *(wanted.get(e.evse_id) or (None, None))) for e in self.all_evses()
+                if (e.charge_point, e.connector) != (wanted.get(e.evse_id) or (None, None))]  # fmt: skip
+        if rows:
+            await self.db.write(lambda db: db.executemany(
+                "UPDATE evse SET charge_point = ?2, connector = ?3 WHERE evse_id = ?1", rows).rowcount)  # fmt: skip
+        return len(rows)
 
     async def save_status(self, evse_id: str, status: str, at: datetime, outbound: Sequence[Outbound]) -> None:
         def work(db: sqlite3.Connection) -> None:
@@ -147,20 +172,21 @@ class SqliteStore:
     def _send(self, db: sqlite3.Connection, outbound: Sequence[Outbound]) -> None:
         """Remember each object for the partner's GETs and put it into the outbox if the partner has not got it so."""
         for out in outbound:
-            digest = hashlib.sha256(out.body).hexdigest()
+            digest = out.digest or hashlib.sha256(out.body).hexdigest()
             known = db.execute("SELECT hash, had, removed FROM published WHERE partner = ? AND kind = ? AND key = ?",
                                (out.partner, out.kind, out.key)).fetchone()  # fmt: skip
             if known is not None and known["hash"] == digest and bool(known["removed"]) == out.gone:
                 continue
-            if known is None and out.gone:
-                continue
+            if (known is None or known["removed"]) and (out.gone or out.quiet):
+                continue  # it never had it, or not any more
             op = Op.DELETE if out.gone else Op.UPDATE if known is not None and known["had"] and not known["removed"] else Op.INSERT
             db.execute(
                 "INSERT INTO published (partner, kind, key, source, hash, body, meta, removed, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (partner, kind, key) DO UPDATE SET source = excluded.source, hash = excluded.hash, body = excluded.body,"
                 " meta = excluded.meta, removed = excluded.removed, changed = excluded.changed",
                 (out.partner, out.kind, out.key, out.source, digest, out.body, json.dumps(out.meta), int(out.gone), outbox.now_text()))  # fmt: skip
-            outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta, out.source)
+            if not out.quiet:
+                outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta, out.source)
 
     # --- tokens and decisions ----------------------------------------------------------------------------------------
 
@@ -312,6 +338,10 @@ class SqliteStore:
 
         return await self.db.write(work)
 
+    def held_sessions(self) -> list[str]:
+        """Ended sessions without a CDR, for a person to look at."""
+        return [r["id"] for r in self.db.read.execute("SELECT id FROM session WHERE state = 'held' ORDER BY tx")]
+
     def open_cdrs(self) -> list[OpenCdr]:
         return sessions.open_cdrs(self.db.read)
 
@@ -385,8 +415,10 @@ class SqliteStore:
         db.execute("UPDATE cdr SET state = ?, error = ?, settled = ? WHERE id = ?",
                    (state, error, outbox.now_text() if state == "acknowledged" else None, job.meta.get("cdr", job.key)))  # fmt: skip
 
-    def page(self, partner: str, kind: Kind, offset: int, limit: int, since: datetime | None, until: datetime | None) -> Page:
-        where, values = "partner = ? AND kind = ? AND removed = 0", [partner, kind]
+    def page(self, partner: str, kind: Kind, offset: int, limit: int, since: datetime | None, until: datetime | None,
+             within: Within | None = None) -> Page:  # fmt: skip
+        narrow, keys = _within(within)
+        where, values = f"partner = ? AND kind = ? AND removed = 0{narrow}", [partner, kind, *keys]
         if since is not None:
             where, values = where + " AND changed >= ?", [*values, _text(since)]  # type: ignore[list-item]
         if until is not None:
@@ -395,9 +427,11 @@ class SqliteStore:
         rows = self.db.read.execute(f"SELECT body FROM published WHERE {where} ORDER BY seq LIMIT ? OFFSET ?", [*values, limit, offset])  # noqa: S608
         return Page([bytes(r["body"]) for r in rows], int(total))
 
-    def find(self, partner: str, kind: Kind, key: str) -> bytes | None:
-        r = self.db.read.execute("SELECT body FROM published WHERE partner = ? AND kind = ? AND key = ? COLLATE NOCASE AND removed = 0",
-                                 (partner, kind, key)).fetchone()  # fmt: skip
+    def find(self, partner: str, kind: Kind, key: str, within: Within | None = None) -> bytes | None:
+        narrow, keys = _within(within)
+        r = self.db.read.execute(
+            f"SELECT body FROM published WHERE partner = ? AND kind = ? AND key = ? COLLATE NOCASE AND removed = 0{narrow}",  # noqa: S608
+            (partner, kind, key, *keys)).fetchone()  # fmt: skip
         return None if r is None else bytes(r["body"])
 
     # --- marks -------------------------------------------------------------------------------------------------------
@@ -420,6 +454,25 @@ class SqliteStore:
     async def set_credential(self, partner: str, body: bytes) -> None:
         """Store a partner's credentials."""
         await self.db.write(lambda db: db.execute("INSERT OR REPLACE INTO credential VALUES (?, ?)", (partner, body)).rowcount)
+
+
+def _within(within: Within | None) -> tuple[str, list[str]]:
+    """SQL, and its values, that narrows ``published`` to some of our objects."""
+    if within is None:
+        return "", []
+    if within.sources is not None:
+        return f" AND source IN ({', '.join('?' * len(within.sources))})", list(within.sources)
+    scopes = within.scopes or ()
+    pairs = ", ".join(["(?, ?)"] * len(scopes))
+    values = [value for operator, groups in scopes for value in (operator, ",".join(groups))]
+    if not scopes:
+        return " AND 0", []
+    named = f"SELECT key FROM thing WHERE kind = 'location' AND (operator, groups) IN (VALUES {pairs})"  # noqa: S608  (placeholders)
+    return f" AND source IN ({named})", values
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    return tuple(g for g in text.split(",") if g)
 
 
 def _first(rows: sqlite3.Cursor, make: Callable[[sqlite3.Row], T]) -> T | None:
@@ -450,11 +503,11 @@ def _add_samples(db: sqlite3.Connection, session: str, samples: Sequence[MeterSa
 
 
 def _thing(r: sqlite3.Row) -> Thing:
-    return Thing(r["kind"], r["operator"], r["key"], bytes(r["body"]), r["hash"], r["origin"], bool(r["removed"]))
+    return Thing(r["kind"], r["operator"], r["key"], bytes(r["body"]), r["hash"], r["origin"], bool(r["removed"]), _groups(r["groups"]))
 
 
 def _evse(r: sqlite3.Row) -> EvseRow:
-    return EvseRow(r["evse_id"], r["written"], r["uid"], r["location"], r["operator"], tuple(g for g in r["groups"].split(",") if g), r["charge_point"],
+    return EvseRow(r["evse_id"], r["written"], r["uid"], r["location"], r["operator"], _groups(r["groups"]), r["charge_point"],
                    r["connector"], r["status"], _moment(r["status_at"]), bool(r["removed"]))  # fmt: skip
 
 

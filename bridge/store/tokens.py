@@ -97,7 +97,7 @@ def take(db: sqlite3.Connection, partner: str, began: str, after: tuple[str, str
 
 
 def revoke(db: sqlite3.Connection, partner: str, began: str, after: tuple[str, str]) -> tuple[tuple[str, str] | None, int]:
-    """Make a part of the partner's tokens that are not staged invalid; returns the last key (None at the end) and how many."""
+    """Make tokens that are not staged invalid, a part at a time; returns the last key (None at the end) and how many."""
     keys = db.execute("SELECT uid, kind FROM token WHERE partner = ? AND (uid, kind) > (?, ?) ORDER BY uid, kind LIMIT ?",
                       (partner, *after, PART)).fetchall()  # fmt: skip
     if not keys:
@@ -105,7 +105,8 @@ def revoke(db: sqlite3.Connection, partner: str, began: str, after: tuple[str, s
     last = (keys[-1]["uid"], keys[-1]["kind"])
     done = db.execute(
         "UPDATE token SET valid = 0, changed = ? WHERE partner = ? AND (uid, kind) > (?, ?) AND (uid, kind) <= (?, ?) AND valid = 1"
-        " AND changed < ? AND NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.partner = token.partner AND s.uid = token.uid AND s.kind = token.kind)",
+        " AND changed < ? AND NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.partner = token.partner AND s.uid = token.uid"
+        " AND s.kind = token.kind)",
         (now_text(), partner, *after, *last, began)).rowcount  # fmt: skip
     return last, done
 

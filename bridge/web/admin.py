@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from bridge.roaming.deadlines import PASSED, late
 from bridge.store import outbox
 
 if TYPE_CHECKING:
@@ -42,8 +43,11 @@ def routes(bridge: Bridge) -> list[web.RouteDef]:
             "tokens": {name: bridge.store.token_counts(name) for name in bridge.partners},
             "sessions": {r["state"]: r["n"] for r in
                          bridge.store.db.read.execute("SELECT state, COUNT(*) AS n FROM session GROUP BY state")},
-            "cdrs": [{"id": c.id, "session": c.session, "partner": c.partner, "state": c.state, "kwh": c.kwh, "total": c.total,
-                      "currency": c.currency, "reference": c.reference, "sent": c.sent, "losses": c.losses, "error": c.error}
+            "deadlines": [{"cdr": one.cdr.id, "partner": one.cdr.partner, "state": one.cdr.state, "due": one.due, "test": one.cdr.test,
+                           "passed": one.level == PASSED}
+                          for one in late(bridge.store.open_cdrs(), bridge.core.cdr_deadline_hours, bridge.core.now())],
+            "cdrs": [{"id": c.id, "session": c.session, "partner": c.partner, "state": c.state, "test": c.test, "kwh": c.kwh,
+                      "total": c.total, "currency": c.currency, "reference": c.reference, "sent": c.sent, "losses": c.losses, "error": c.error}
                      for c in bridge.store.cdrs()],
         })  # fmt: skip
 

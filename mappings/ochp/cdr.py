@@ -275,6 +275,8 @@ class Current(Converter):
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         kind, power_type, plug = value
+        if kind is None and power_type is None and plug is None:
+            power_type, plug = _told(cx, "power_type", loc.PowerType), _told(cx, "plug", loc.Plug)
         if kind is None and (power_type is not None or plug is not None):
             dc = power_type is loc.PowerType.DC or (power_type is None and plug in loc.DC_PLUGS)
             kind = loc.CurrentKind.DC if dc else loc.CurrentKind.AC
@@ -283,6 +285,21 @@ class Current(Converter):
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
         return KIND.exact_back[value]
+
+
+class CdrAddress(TwoParts):
+    """The address; configured (``cdr_place.address``) where there is none."""
+
+    key_hint = "cdr_place"
+    always = True
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        if any(part is not None for part in value):
+            return super().out(value, cx, at)
+        told = (cx.constants.get("cdr_place") or {}).get("address")
+        if told is not None:
+            cx.lose(at.dst[0], DEFAULTED, told, "configured: cdr_place.address")
+        return told, None
 
 
 class Total(Converter):
@@ -337,7 +354,7 @@ CDR = Mapping(c.Cdr, w.CDRInfo, (
         hints={"end": "endDateTime", "utc_offset_minutes": "startDateTime", **dict.fromkeys(_BY_LINES, "chargingPeriods")}),
     row("duration", "duration", Matching(re.compile(r"\d{3}:\d{2}:\d{2}"), "duration")),
     row(("place.address.street", "place.address.house_number", "place.address.line"),
-        ("chargePointAddress.address", "chargePointAddress.houseNumber"), TwoParts(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45)),
+        ("chargePointAddress.address", "chargePointAddress.houseNumber"), CdrAddress(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45)),
     row("place.address.city", "chargePointAddress.city", or_else=derived(
         lambda o, cx: (cx.constants.get("cdr_place") or {}).get("city"), "configured: cdr_place.city")),
     row("place.address.postal_code", "chargePointAddress.zipCode", Matching(re.compile(r"[A-Z0-9 \-]{1,10}"), "postal code"),

@@ -16,6 +16,7 @@ from bridge.mapping import (
     Mapping,
     One,
     Table,
+    UpTo,
     by_name,
     derived,
     no_place,
@@ -112,14 +113,31 @@ class ImageType(Converter):
         return value
 
 
+class PrintableText(Converter):
+    """A CiString without a length: what is no printable ASCII is left out."""
+
+    note = "printable ASCII"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        if value.isascii() and value.isprintable():
+            return value
+        cx.lose(at.src[0], DROPPED, value, "printable ASCII in OCPI")
+        return None
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        return value
+
+
+PIXELS = UpTo(99_999, "at most five digits in OCPI")
+
 IMAGE = Mapping(c.Image, w.Image, (
     row("url", "url", URL),
     row("thumbnail", "thumbnail", URL),
     row("category", "category", IMAGE_CATEGORY,
         or_else=derived(lambda image, cx: c.ImageCategory.OTHER, "the category is not told")),
     row("type", "type", ImageType(), or_else=derived(lambda image, cx: file_type(image), "from the ending of the URL")),
-    row("width", "width"),
-    row("height", "height"),
+    row("width", "width", PIXELS),
+    row("height", "height", PIXELS),
 ))  # fmt: skip
 
 BUSINESS = Mapping(c.Business, w.BusinessDetails, (

@@ -44,7 +44,7 @@ _UID = "a contract named without a card: the contract id stands for the uid"
 TOKEN = Mapping(t.SessionToken, w.CdrToken, (
     row("party", ("country_code", "party_id"), Owner(), using="contract_id"),
     row("uid", "uid", Of(TokenUid), or_else=derived(lambda o, cx: o.contract_id, _UID)),
-    row("kind", "type", TOKEN_KIND),
+    row("kind", "type", TOKEN_KIND, or_else=from_partner("token_kind")),
     row("contract_id", "contract_id", CONTRACT, or_else=derived(lambda o, cx: o.uid, "the contract is not told: the uid stands for it")),
     no_place("rfid", because="OCPI does not tell kinds of RFID cards"),
     no_place("hashed", because="a hashed uid cannot be an OCPI uid", refuse_when=t.UidHash.SHA_1),

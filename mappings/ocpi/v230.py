@@ -36,7 +36,7 @@ from mappings.ocpi import location as loc221
 from mappings.ocpi import session as session221
 from mappings.ocpi import tariff as tariff221
 from mappings.ocpi import token as token221
-from mappings.ocpi.common import IMAGE
+from mappings.ocpi.common import IMAGE, PrintableText
 
 PLUG = Table(
     *loc221.PLUG.pairs, (c.Plug.MCS, w.ConnectorType.MCS), (c.Plug.NACS, w.ConnectorType.SAE_J3400),
@@ -83,7 +83,7 @@ PARKING = Mapping(c.Parking, w.Parking, (
     row("lighting", "lighting"),
     row("refrigeration_outlet", "refrigeration_outlet"),
     row("standards", "standards"),
-    row("apds_reference", "apds_reference"),
+    row("apds_reference", "apds_reference", PrintableText()),
 ))  # fmt: skip
 
 EVSE_PARKING = Mapping(c.EvseParking, w.EVSEParking, (
@@ -119,7 +119,7 @@ LOCATION = loc221.LOCATION.onto(
 )
 
 TOKEN = token221.TOKEN.onto(w.Token, row("kind", "type", TOKEN_KIND), name="Token")
-SESSION_TOKEN = session221.TOKEN.onto(w.CdrToken, row("kind", "type", TOKEN_KIND), name="CdrToken")
+SESSION_TOKEN = session221.TOKEN.onto(w.CdrToken, row("kind", "type", TOKEN_KIND, or_else=from_partner("token_kind")), name="CdrToken")
 
 
 class Taxes(Converter):
@@ -139,6 +139,11 @@ class Taxes(Converter):
             cx.lose(f"{at.dst[1]}[0].name", DEFAULTED, "VAT", "the difference of the amounts with and without tax")
         elif incl is not None and sum((x.amount for x in named), Decimal(0)) != incl - excl:
             cx.lose(at.src[1], DROPPED, incl, "the named taxes say another amount")
+        read = excl + sum((x.amount for x in named), Decimal(0)) if named else None
+        if incl is None and read is not None:
+            cx.lose(at.dst[1], DEFAULTED, read, "read back with the amount after taxes: their sum")
+        elif incl is not None and read is None:
+            cx.lose(at.src[1], DROPPED, incl, "no tax there, and no amount after taxes")
         return excl, named or None
 
     def back(self, value: Any, cx: Context, at: At) -> Any:

@@ -154,6 +154,10 @@ class ChargingTime(Converter):
         if end is None and kind is E and session.end is not None:
             end = session.end
             cx.lose(at.dst[1], DEFAULTED, end, "the session's end")
+        if start is None and kind in (S, P):
+            raise Refused(at.src[0], "ChargingStart is mandatory in this notification and the source does not have it")
+        if end is None and kind is E:
+            raise Refused(at.src[1], "ChargingEnd is mandatory in this notification and the source does not have it")
         if start is not None and kind is X:
             cx.lose(at.src[0], DROPPED, start, "this notification has no such field")
             start = None
@@ -169,14 +173,17 @@ class ChargingTime(Converter):
 class OnlyIn(Converter):
     """A value that some notifications have and others do not."""
 
-    def __init__(self, inner: Converter, *kinds: c.Notification) -> None:
+    def __init__(self, inner: Converter, *kinds: c.Notification, must: str = "") -> None:
         self.inner = inner
         self.kinds = kinds
+        self.must = must
         self.note = inner.note + "; in " + ", ".join(k.value.capitalize() for k in kinds)
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
         one, session = value
         if one is None or one == ():
+            if self.must and notification_of(session) in self.kinds:
+                raise Refused(at.src[0], f"{self.must} is mandatory in this notification and the source does not have it")
             return None
         if notification_of(session) not in self.kinds:
             cx.lose(at.src[0], DROPPED, one, "this notification has no such field")
@@ -195,7 +202,8 @@ SESSION = Mapping(c.Session, w.ChargingNotification, (
     row(tuple(f"token.{part}" for part in PARTS), "Identification", Identification(full=False), hints=hints("token.")),
     row("evse_id", "EvseID", EVSE_ID),
     row(("charging_start", "charging_end"), ("ChargingStart", "ChargingEnd"), ChargingTime(), using=""),
-    row("observed", "EventOccurred", Moment(P), using=""),
+    row("observed", "EventOccurred", Moment(P), using="", or_else=derived(
+        lambda o, cx: (o.last_updated or cx.facts.now) if notification_of(o) is P else None, "when last updated, or the moment of reading")),
     row("charging_duration_ms", "ChargingDuration", OnlyIn(SAME, P), using=""),
     row("start", "SessionStart", Moment(S, P, E), using=""),
     row("end", "SessionEnd", Moment(E), using=""),
@@ -203,7 +211,7 @@ SESSION = Mapping(c.Session, w.ChargingNotification, (
     row("meter_start", "MeterValueStart", OnlyIn(Digits(3), S, P, E), using=""),
     row("meter_end", "MeterValueEnd", OnlyIn(Digits(3), E), using=""),
     row("meter_between", "MeterValueInBetween", OnlyIn(MeterBetween(), P, E), using=""),
-    row("error", "ErrorType", OnlyIn(ERROR, X), using=""),
+    row("error", "ErrorType", OnlyIn(ERROR, X, must="ErrorType"), using=""),
     row("error_info", "ErrorAdditionalInfo", OnlyIn(SAME, X), using=""),
     row("operator_id", "OperatorID", Operator(), using=("evse_id", "party")),
     row("product_id", "PartnerProductID", OnlyIn(SAME, S, P, E), using=""),

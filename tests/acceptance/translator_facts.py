@@ -85,10 +85,10 @@ class Run:
 def translate(kind: str, source: str, target: str, data: bytes | Path, folder: Path, *options: str, partner: bool = True) -> Run:
     """``evbridge map``; a traceback fails the test."""
     told = folder / "losses.jsonl"
-    given = [str(data)] if isinstance(data, Path) else []
+    given, typed = ([str(data)], None) if isinstance(data, Path) else ([], data)
     with_partner = ["--partner", str(PARTNER)] if partner else []
     command = ["map", kind, "--from", source, "--to", target, "--losses", str(told), *with_partner, *options, *given]
-    done = CliRunner().invoke(cli, command, input=None if given else data)
+    done = CliRunner().invoke(cli, command, input=typed)
     assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
     assert "Traceback" not in done.stderr
     losses = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()] if told.exists() else []

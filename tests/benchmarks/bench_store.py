@@ -215,7 +215,7 @@ def cdr(ident: str) -> bytes:
     return orjson.dumps({
         "country_code": "DE", "party_id": "ABC", "id": ident, "start_date_time": "2026-03-01T08:00:00Z",
         "end_date_time": "2026-03-01T09:00:00Z", "session_id": ident, "auth_method": "WHITELIST", "currency": "EUR",
-        "cdr_token": {"country_code": "DE", "party_id": "EMS", "uid": "04A1B2C3D4E5F6", "type": "RFID", "contract_id": "DE-EMS-C00000001-X"},
+        "cdr_token": {"country_code": "DE", "party_id": "EMS", "uid": "04A1B2C3D4E5F6", "type": "RFID", "contract_id": "DE-EMS-C1-X"},
         "cdr_location": {"id": "LOC1", "name": "Example Square", "address": "Example Street 1", "city": "Berlin", "postal_code": "10115",
                          "country": "DEU", "coordinates": {"latitude": "52.520008", "longitude": "13.404954"}, "evse_uid": "UID1",
                          "evse_id": "DE*ABC*E1001*1", "connector_id": "1", "connector_standard": "IEC_62196_T2",
@@ -266,7 +266,7 @@ async def ended(store: SqliteStore, bodies: dict[str, bytes]) -> None:
     """Sessions that have ended, their CDRs waiting in the outbox."""
 
     async def one(number: int, ident: str, body: bytes) -> None:
-        row = SessionRow(ident, 0, "CP1", 1, "DE*ABC*E1001*1", "LOC1", "example", "emsp", "04A1B2C3D4E5F6", None, {"how": "whitelist"}, False,
+        row = SessionRow(ident, 0, "CP1", 1, "DE*ABC*E1001*1", "LOC1", "example", "emsp", "04A1B2C3D4E5F6", None, {"how": "own"}, False,
                          BORN, number, None, None, None, Decimal(0), "active")  # fmt: skip
         opened, _ = await store.open_session(row, None, ())
         made = CdrRow(ident, ident, "emsp", "example", False, body, "8.68", "EUR", "17.0", "waiting", [], BORN)

@@ -24,6 +24,7 @@ from bridge.mapping.shape import FieldShape, is_shaped, shape
 from bridge.model import cdr, common, ids, session, tariff, token
 from bridge.model import location as c
 from bridge.ochp import wire as ochp
+from bridge.ocpi.wire import v211 as ocpi211
 from bridge.ocpi.wire import v221 as ocpi
 from bridge.oicp import wire as oicp
 from tests.laws.difference import empty
@@ -105,7 +106,7 @@ _VALUES: dict[Any, Strategy] = {
     "start_time": CLOCKS, "end_time": CLOCKS, "duration": often(["001:30:00"], ["000:00:00"]),
     "utc_offset_minutes": picked(0, 60, 120, -300), "charging_duration_ms": picked(0, 1000, 5_400_000),
     "width": often([100, 640], [100_000]), "height": often([100, 480], [100_000]), "max_reservation_minutes": often([15, 60], [1500]),
-    "group_id": often(["GROUP1"], ["G" * 50]), "authorization_reference": often(["REF-17"], ["R" * 50]), "product_id": picked("Standard Price"),
+    "group_id": often(["GROUP1"], ["G" * 50]), "authorization_reference": often(["REF-17"] * 3, ["R" * 50]), "product_id": picked("Standard Price"),
     "invoice_reference_id": often(["INV-1"], ["I" * 50]), "credit_reference_id": often(["CDR0"], ["C" * 50]), "pin": picked("1234", "99887766"), "nature": picked("Start", "End", "Intermediate"),
     # canonical, by class and name
     (common.Image, "url"): often([f"https://example.com/{i}.{end}" for i in range(8) for end in ("jpg", "png")],
@@ -115,7 +116,7 @@ _VALUES: dict[Any, Strategy] = {
     (c.Evse, "current"): often([c.CurrentKind.AC, c.CurrentKind.DC], [c.CurrentKind.DIESEL]),
     (c.ParkingSpot, "id"): often(["DE*ABC*P15", "DEABCP16"], ["spot 17"]),
     (c.ParkingSpot, "number"): often(["B25", "7"], ["number 7"]),
-    (c.Place, "id"): often(["LOC 1", "LOC2"], ["DE*ABC*P17", "loc-3", "L" * 40]).map(ids.LocationId),
+    (c.Place, "id"): often(["LOC 1", "LOC2", "DE*ABC*P17"], ["loc-3", "L" * 40]).map(ids.LocationId),
     (c.Evse, "parking_spot"): often(["7", "B25"], ["spot 17"]),
     (c.Evse, "physical_reference"): often(["7", "B25"], ["the one on the left side"]),
     (tariff.PriceComponent, "step"): often([Decimal(1), Decimal(60), Decimal(300)], [Decimal(1000)]),
@@ -154,10 +155,15 @@ _OCPI: dict[Any, Strategy] = {
     "percentage": SHARES, "start_time": CLOCKS, "end_time": CLOCKS, "start_date": picked("2024-03-01"), "end_date": picked("2024-12-31"),
     "step_size": picked(1, 60, 300), "vat": picked(Decimal(19), Decimal("7.7")), "incl_vat": MONEY, "excl_vat": MONEY,
     "total_energy": KWH, "kwh": KWH, "total_time": HOURS, "total_parking_time": HOURS,
-    (ocpi.Image, "type"): picked("jpeg", "png"), (ocpi.CdrDimension, "volume"): KWH,
+    "apds_reference": picked("apds:17"), (ocpi.Image, "type"): picked("jpeg", "png"), (ocpi.CdrDimension, "volume"): KWH,
     (ocpi.Tariff, "id"): picked("11", "DE*ABC*T1"), (ocpi.SignedValue, "nature"): picked("Start", "End", "Intermediate"),
     (ocpi.Location, "address"): often(["Am Markt 1", "Hauptstrasse 12 a"], ["Am Markt", "Parkhaus Süd"]),
     (ocpi.Token, "uid"): UIDS, (ocpi.CdrToken, "uid"): UIDS,
+    **{(cls, "latitude"): picked("52.520000", "-7.123456") for cls in (ocpi211.GeoLocation, ocpi211.AdditionalGeoLocation)},
+    **{(cls, "longitude"): picked("13.404954", "-0.127758") for cls in (ocpi211.GeoLocation, ocpi211.AdditionalGeoLocation)},
+    "auth_id": picked("DE8AACA2B3C4D5L", "DE-8AA-CA2B3C4D5-L", "CARD-1"), "voltage": VOLTS, "amperage": AMPS,
+    (ocpi211.Tariff, "id"): picked("11", "DE*ABC*T1"), (ocpi211.CdrDimension, "volume"): KWH, (ocpi211.Token, "uid"): UIDS,
+    (ocpi211.Location, "address"): often(["Am Markt 1", "Hauptstrasse 12 a"], ["Am Markt", "Parkhaus Süd"]),
     datetime: MOMENTS, bool: st.booleans(), int: picked(1, 7, 100), Decimal: MONEY,
 }  # fmt: skip
 
@@ -346,7 +352,10 @@ def _tariff(draw: st.DrawFn, full: bool) -> tariff.Tariff:
     """Net prices without limits, mostly."""
     made = draw(_fields(tariff.Tariff, full))
     least = draw(often([None], [tariff.PriceLimit(Decimal(1)), tariff.PriceLimit(Decimal("0.5"), Decimal("0.6"))]))
-    return attrs.evolve(made, elements=draw(st.lists(_element(full), min_size=1, max_size=2).map(tuple)), max_price=None, min_price=least,
+    valid = {"valid_from": made.valid_from and draw(often([NOON], [NOON + timedelta(days=200)])),
+             "valid_until": made.valid_until and draw(often([NOON + timedelta(days=200)], [NOON + timedelta(days=40)]))}  # fmt: skip
+    return attrs.evolve(made, **valid, elements=draw(st.lists(_element(full), min_size=1, max_size=2).map(tuple)), min_price=least,
+                        max_price=draw(often([None], [tariff.PriceLimit(Decimal(50)), tariff.PriceLimit(Decimal(50), Decimal(60))])),
                         tax_included=draw(often([tariff.TaxIncluded.NO, None], [tariff.TaxIncluded.YES])))  # fmt: skip
 
 
@@ -374,7 +383,7 @@ def _cdr_place(draw: st.DrawFn, full: bool) -> cdr.CdrPlace:
     made = draw(_fields(cdr.CdrPlace, full))
     plug, format_, kind = draw(CONNECTORS)
     current = None if kind is None else c.CurrentKind.DC if kind is c.PowerType.DC else c.CurrentKind.AC
-    return attrs.evolve(made, evse_id=made.evse_id or draw(_VALUES[ids.EvseId]), plug=plug, format=format_, power_type=kind,
+    return attrs.evolve(made, id=made.id or ids.LocationId("LOC1"), evse_id=made.evse_id or draw(_VALUES[ids.EvseId]), plug=plug, format=format_, power_type=kind,
                         current=draw(picked(current, None)))  # fmt: skip
 
 
@@ -393,7 +402,8 @@ def _cdr(draw: st.DrawFn, full: bool) -> cdr.Cdr:
     """A finished session with its times in order; corrections are rare."""
     made = draw(_fields(cdr.Cdr, full))
     credit = draw(often([None, False], [True]))
-    return attrs.evolve(made, id=made.id or ids.CdrId("CDR1"), start=NOON, end=NOON + timedelta(hours=2), credit=credit,
+    tariffs = tuple(attrs.evolve(one, party=one.party or ids.PartyId("DE", "ABC")) for one in made.tariffs)
+    return attrs.evolve(made, id=made.id or ids.CdrId("CDR1"), auth_method=made.auth_method or session.AuthMethod.COMMAND, tariffs=tariffs, start=NOON, end=NOON + timedelta(hours=2), credit=credit,
                         charging_start=made.charging_start and NOON + timedelta(minutes=1),
                         charging_end=made.charging_end and NOON + timedelta(hours=1), place=draw(_cdr_place(full)),
                         token=draw(_token(token.SessionToken, full)), total_energy=draw(KWH), currency=made.currency or "EUR",
@@ -507,6 +517,35 @@ def _ocpi_hours(draw: st.DrawFn, full: bool) -> ocpi.Hours:
 
 
 @st.composite
+def _ocpi211_hours(draw: st.DrawFn, full: bool) -> ocpi211.Hours:
+    """The flag, regular hours, or both."""
+    made: Any = draw(_fields(ocpi211.Hours, True))
+    if made.twentyfourseven:
+        made.regular_hours = None
+    elif draw(st.booleans()):
+        made.twentyfourseven = None
+    return made  # type: ignore[no-any-return]
+
+
+@st.composite
+def _ocpi211_location(draw: st.DrawFn, full: bool) -> ocpi211.Location:
+    """One of a session or CDR: with its one EVSE and connector, mostly."""
+    made: Any = draw(_fields(ocpi211.Location, full))
+    if made.evses and draw(often([True], [False])):
+        made.evses = made.evses[:1]
+        made.evses[0].connectors = made.evses[0].connectors[:1]
+    return made  # type: ignore[no-any-return]
+
+
+@st.composite
+def _ocpi211_record(draw: st.DrawFn, cls: Any, full: bool) -> Any:
+    """A session or CDR at a place."""
+    made: Any = draw(_fields(cls, full))
+    made.location = draw(_ocpi211_location(full))
+    return made
+
+
+@st.composite
 def _ocpi_regular(draw: st.DrawFn, full: bool) -> ocpi.RegularHours:
     begin, end = draw(picked(("08:00", "20:00"), ("00:00", "23:59"), ("08:00", "12:00")))
     return ocpi.RegularHours(weekday=draw(st.integers(1, 7)), period_begin=begin, period_end=end)
@@ -557,6 +596,8 @@ WHOLE: dict[type, Callable[[bool], Strategy]] = {
     tariff.Restrictions: _restrictions, tariff.TariffElement: _element, tariff.Tariff: _tariff, common.Price: _price,
     session.Session: _session, cdr.Cdr: _cdr, cdr.CdrPlace: _cdr_place, cdr.CdrLine: _line,
     oicp.ChargingNotification: _oicp_notification, oicp.PricingProductDataRecord: _oicp_product, oicp.SignedMeteringValue: _oicp_signed,
+    ocpi211.Hours: _ocpi211_hours, ocpi211.Session: lambda full: _ocpi211_record(ocpi211.Session, full),
+    ocpi211.CDR: lambda full: _ocpi211_record(ocpi211.CDR, full),
     ocpi.Hours: _ocpi_hours, ocpi.RegularHours: _ocpi_regular, ochp.Hours: _ochp_hours, ochp.EvseStatus: _ochp_status,
     ochp.RoamingAuthorisationInfo: _ochp_authorisation,
 }  # fmt: skip
@@ -568,6 +609,8 @@ UNIQUE: dict[Any, Callable[[Any], Any]] = {
     session.Volume: lambda volume: volume.dimension, ocpi.CdrDimension: lambda volume: volume.type,
     tariff.PriceComponent: lambda price: price.dimension, ocpi.PriceComponent: lambda price: price.type,
     common.Image: lambda image: image.url,
+    ocpi211.CdrDimension: lambda volume: volume.type, ocpi211.PriceComponent: lambda price: price.type,
+    ocpi211.EnvironmentalImpact: lambda impact: impact.source,
     common.Impact: lambda impact: impact.kind, ocpi.EnvironmentalImpact: lambda impact: impact.category,
 }  # fmt: skip
 """By what the items of a list have to differ in valid objects."""

@@ -41,6 +41,8 @@ class Case:
     entry: Entry
     mapping: Mapping
     name: str
+    whole: bool = False
+    """Whether the mapping is for whole messages."""
 
     def __str__(self) -> str:
         return self.name
@@ -54,7 +56,7 @@ def cases() -> list[Case]:
             continue
         found.append(Case(entry, entry.mapping, f"{entry.format} {entry.kind}"))
         if entry.message_mapping is not None:
-            found.append(Case(entry, entry.message_mapping, f"{entry.format} {entry.kind} message"))
+            found.append(Case(entry, entry.message_mapping, f"{entry.format} {entry.kind} message", whole=True))
     return found
 
 
@@ -157,9 +159,12 @@ def broken_rows(trip: Trip) -> list[str]:
     return [f"{name(one)}: {d}" for one in rows(trip.mapping) if not _touched(trip, one) for d in _changed(trip, one)]
 
 
-def exact(trip: Trip, one: Row) -> bool:
-    """Whether the row has a value in this trip, nothing is told of it, and it comes back."""
-    return any(not empty(at(trip.given, path)) for path in _fields(trip, one)) and not _touched(trip, one) and not _changed(trip, one)
+def tried(trip: Trip, one: Row) -> bool:
+    """Whether the row had a value in this trip, and something of it arrived on the other side."""
+    mine, theirs = (one.canon, one.wire) if trip.out else (one.wire, one.canon)
+    return all(
+        any(not empty(at(obj, steps(_wired(path)))) for path in paths) for obj, paths in ((trip.given, mine), (trip.there, theirs))
+    )
 
 
 def _fields(trip: Trip, one: Row) -> list[Steps]:
@@ -308,5 +313,5 @@ def ill_told(trip: Trip) -> list[str]:
     return wrong
 
 
-__all__ = ["FACTS", "NONE", "Case", "Told", "Trip", "at", "broken_rows", "cases", "empty", "exact", "example", "ill_told", "leads", "lost_ways",
-           "name", "noise", "rows", "travel", "untold"]  # fmt: skip
+__all__ = ["FACTS", "NONE", "Case", "Told", "Trip", "at", "broken_rows", "cases", "empty", "example", "ill_told", "leads", "lost_ways",
+           "name", "noise", "rows", "travel", "tried", "untold"]  # fmt: skip

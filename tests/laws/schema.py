@@ -102,35 +102,35 @@ def judge() -> Any:
     return module
 
 
-JUDGED_AS = {
-    "EvseDataRecord": ("EvseDataRecordType", "PullEvseDataRecordType"),
-    "EvseStatusRecord": ("EvseStatusRecordType",),
-    "AuthenticationDataRecord": ("AuthenticationDataRecordType",),
-    "PricingProductDataRecord": ("PricingProductDataRecordType",),
-    "ChargeDetailRecord": ("eRoamingChargeDetailRecord",),
+OICP_RECORDS = {
+    "EvseDataRecord": "EvseDataRecordType",
+    "EvseStatusRecord": "EvseStatusRecordType",
+    "AuthenticationDataRecord": "AuthenticationDataRecordType",
+    "PricingProductDataRecord": "PricingProductDataRecordType",
+    "ChargeDetailRecord": "eRoamingChargeDetailRecord",
 }
-"""How the judge calls OICP's records; of several, one must find no fault."""
+OICP_MESSAGES = {"EvseDataRecord": "eRoamingPushEvseData"}
+"""How the judge calls OICP's records, and the messages of records that are told otherwise in a message."""
 
 
-def judged(entry: Entry, wire: Any) -> list[str] | None:
-    """Faults by the official facts; None where they do not describe such a record."""
+def judged(entry: Entry, wire: Any, *, whole: bool = False) -> list[str] | None:
+    """Faults of a record (``whole``: of a message with it) by the official facts; None where they do not describe one."""
     version = entry.format.split("-", maxsplit=1)[1]
     if isinstance(entry.codec, XmlCodec):
         return list(judge().ochp(version, message(entry, wire)))
+    if whole and entry.family == "oicp":
+        assert entry.codec.message is not None
+        value = json.loads(b"".join(entry.codec.message([wire], None)))
+        return list(judge().oicp(OICP_MESSAGES[type(wire).__name__], value))
     value = json.loads(encode(wire))
     if entry.family == "ocpi":
         name = type(wire).__name__
         known = judge().table(f"ocpi/{version}/fields.json")
         return list(judge().ocpi(version, name, value)) if name in known else None
     if entry.family == "oicp":
-        names = _oicp_names(wire)
-        verdicts = [list(judge().oicp(name, value)) for name in names]
-        return min(verdicts, key=len) if verdicts else None
+        kind = type(wire).__name__
+        name = f"eRoamingChargingNotifications {wire.Type.value}" if kind == "ChargingNotification" else OICP_RECORDS[kind]
+        if kind == "EvseDataRecord" and wire.OperatorID is not None:
+            name = "PullEvseDataRecordType"  # with its operator, as an answer tells it
+        return list(judge().oicp(name, value))
     return None
-
-
-def _oicp_names(wire: Any) -> tuple[str, ...]:
-    name = type(wire).__name__
-    if name == "ChargingNotification":
-        return (f"eRoamingChargingNotifications {wire.Type.value}",)
-    return JUDGED_AS.get(name, ())

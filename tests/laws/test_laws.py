@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bridge.mapping import Row, Settings
+from bridge.mapping import Settings
 from tests.laws import generators, law, schema
 
 CASES = law.cases()
@@ -49,17 +49,30 @@ def travel(case: law.Case, obj: Any, way: str, partner: str) -> law.Trip:
 
 # --- laws 1 and 2 -----------------------------------------------------------------------------------------------------
 
+NOT_TRIED = {
+    ("ochp-1.4 status", "updated <-> timestamp"): "read from charge points only, where a static status stands; never written",
+}
+"""Rows that a round trip of valid objects does not touch, and why."""
+
+CONFIGURED = {
+    ("ocpi-2.1.1 session", "no partner file"): "the location in it demands an address, of which a session tells the identifiers only",
+    ("ocpi-2.1.1 cdr", "no partner file"): "the location in it demands volts and amperes, which a CDR does not tell",
+}
+"""Records of which nothing can be written without the constants of a partner file, and why."""
+
 
 @every_mapping
 @both_ways
 @any_partner
 def test_what_is_not_told_as_lost_comes_back(case: law.Case, way: str, partner: str) -> None:
-    """Laws 1 and 2: every difference lies under a loss, every loss means a difference, every path leads somewhere."""
+    """Laws 1 and 2: what no loss tells of comes back, row by row; every loss means a difference, every path leads somewhere."""
     mapped: list[bool] = []
+    tried: set[str] = set()
 
     def check(obj: Any) -> None:
         trip = travel(case, obj, way, partner)
         mapped.append(trip.whole)
+        tried.update(law.name(one) for one in law.rows(case.mapping) if law.tried(trip, one))
         if way == "out":
             assert trip.refused_back is None, "what was written cannot be read"
         elif not trip.losses_there:
@@ -69,43 +82,14 @@ def test_what_is_not_told_as_lost_comes_back(case: law.Case, way: str, partner: 
         assert not law.noise(trip), "losses without a difference"
         assert not law.lost_ways(trip), "losses whose path names nothing"
 
-    explored(valid(given_side(case, way)), check, 50)
-    enough = 0.3 if way == "out" else 0.9
-    assert sum(mapped) > len(mapped) * enough, f"only {sum(mapped)} of {len(mapped)} objects were mapped: the law is hardly tried"
-
-
-ROWS = [
-    pytest.param(case, way, one, id=f"{case} {way}: {law.name(one)}")
-    for case in CASES
-    for way in ("out", "back")
-    for one in law.rows(case.mapping)
-]
-
-
-@pytest.mark.parametrize(("case", "way", "one"), ROWS)
-def test_every_row_is_tried(case: law.Case, way: str, one: Row) -> None:
-    """Law 1, row by row: each row's fields are seen filled, and come back without a loss at least once."""
-    found = _seen(case, way)
-    assert law.name(one) in found, "no example has a value for this row that comes back unchanged: the law is never tried on it"
-
-
-_SEEN: dict[tuple[str, str], set[str]] = {}
-
-
-def _seen(case: law.Case, way: str) -> set[str]:
-    """The rows of which some example has a value that comes back without a loss."""
-    key = str(case), way
-    if key not in _SEEN:
-        seen: set[str] = set()
-
-        def check(obj: Any) -> None:
-            for partner in PARTNERS:
-                trip = travel(case, obj, way, partner)
-                seen.update(law.name(one) for one in law.rows(case.mapping) if trip.whole and law.exact(trip, one))
-
-        explored(valid(given_side(case, way)), check, 120)
-        _SEEN[key] = seen
-    return _SEEN[key]
+    some = partner == "no partner file"
+    explored(valid(given_side(case, way)), check, 30 if some else 80)
+    enough = 0.9 if way == "back" else 0.15 if some else 0.3
+    assert sum(mapped) > len(mapped) * enough or (way == "out" and (case.name, partner) in CONFIGURED), f"only {sum(mapped)} of {len(mapped)} objects were mapped: the law is hardly tried"
+    if not some:
+        rows = {law.name(one) for one in law.rows(case.mapping) if (case.name, law.name(one)) not in NOT_TRIED}
+        never = sorted(rows - tried)
+        assert not never, "rows that no example has a value for: the law is never tried on them"
 
 
 # --- law 3 ------------------------------------------------------------------------------------------------------------
@@ -123,7 +107,7 @@ def test_an_object_or_a_refusal_with_a_reason(case: law.Case, way: str, partner:
         assert not law.ill_told(trip)
 
     cls = given_side(case, way)
-    explored(st.one_of(generators.objects(cls, wild=True), generators.objects(cls, wild=True), valid(cls)), check, 80)
+    explored(st.one_of(generators.objects(cls, wild=True), generators.objects(cls, wild=True), valid(cls)), check, 50)
 
 
 # --- law 4 ------------------------------------------------------------------------------------------------------------
@@ -140,7 +124,7 @@ def test_what_is_written_is_valid(case: law.Case, partner: str) -> None:
             assert not list(schema.faults(case.entry, trip.there))
 
     cls = case.mapping.canon
-    explored(st.one_of(valid(cls), generators.objects(cls, wild=True)), check, 50)
+    explored(st.one_of(valid(cls), generators.objects(cls, wild=True)), check, 40)
 
 
 @pytest.mark.spec
@@ -155,12 +139,12 @@ def test_what_is_written_is_valid_by_the_official_facts(case: law.Case, partner:
     def check(obj: Any) -> None:
         trip = travel(case, obj, "out", partner)
         if trip.there is not None:
-            faults = schema.judged(case.entry, trip.there)
+            faults = schema.judged(case.entry, trip.there, whole=case.whole)
             judged.append(faults is not None)
             assert not faults
 
-    explored(valid(case.mapping.canon), check, 40)
-    if case.name != "ocpi-2.2.1 status":  # OCPI has no object for a status: it is a field of the EVSE
+    explored(valid(case.mapping.canon), check, 25)
+    if (case.entry.family, case.entry.kind) != ("ocpi", "status") and (case.name, partner) not in CONFIGURED:  # OCPI has no object for it: a status is a field of the EVSE
         assert any(judged), "the official facts were never asked"
 
 
@@ -175,4 +159,4 @@ def test_the_examples_are_valid_themselves(case: law.Case) -> None:
         assert not schema.judged(case.entry, obj)
         assert not list(schema.faults(case.entry, obj))
 
-    explored(valid(case.mapping.wire), check, 30)
+    explored(valid(case.mapping.wire), check, 20)

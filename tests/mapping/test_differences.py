@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +20,7 @@ from bridge.mapping import DEFAULTED, NARROWED, Context, Loss, Mapping, Settings
 from bridge.mapping.engine import MappingError
 from bridge.mapping.registry import UnknownFormat, find
 from bridge.model import location as c
-from bridge.model.ids import EvseId
+from bridge.model.ids import EvseId, EvseUid
 from bridge.oicp import wire as oicp
 from mappings.oicp.status import STATUS, VALUES
 
@@ -47,7 +48,7 @@ def test_as_shipped_a_planned_evse_is_out_of_service_in_oicp() -> None:
 
 def test_one_line_in_the_partner_file_changes_a_value() -> None:
     file = '[values."oicp-2.3".EvseStatusType]\nPLANNED = "Unknown"\n'
-    path_settings = partner.settings(partner.tomllib.loads(file))
+    path_settings = partner.settings(tomllib.loads(file))
     assert said(STATUS, path_settings) == (
         oicp.EvseStatus.UNKNOWN,
         [Loss("status", NARROWED, c.Status.PLANNED, "Unknown is the nearest there")],
@@ -205,7 +206,7 @@ def test_without_the_package_there_is_no_such_format() -> None:
 def test_a_mapping_from_a_separate_package_is_found_and_translates(tmp_path: Path) -> None:
     entry = find("acme-1.0", "status")
     assert entry.family == "acme"
-    assert entry.mapping.bind().to_canon(entry.mapping.wire("7", True))[0] == c.EvseStatus(c.Status.AVAILABLE, evse_uid="7")
+    assert entry.mapping.bind().to_canon(entry.mapping.wire("7", True))[0] == c.EvseStatus(c.Status.AVAILABLE, evse_uid=EvseUid("7"))
 
     losses = tmp_path / "losses.jsonl"
     feed = json.dumps({"stalls": [{"stall": "7", "free": True, "evse": "DE*ACM*E7"}, {"stall": "8", "free": False}]})

@@ -1,0 +1,220 @@
+"""What one partner sees of what is ours: what its agreements let it see, with its tariff, dated when it changed for it.
+
+Everything here is worked out from what is stored and gives :class:`~bridge.roaming.storage.Outbound`; nothing is written.
+What a partner was shown and may not see any more is taken back: deleted where the protocol can, else told as removed,
+with nothing in it that changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import evolve
+
+from bridge.errors import Refused
+from bridge.model.ids import EvseId, EvseUid, LocationId, TariffId, evse_key
+from bridge.model.location import Evse, EvseStatus, Location, Status
+from bridge.model.tariff import Tariff
+from bridge.roaming import agreements as kinds
+from bridge.roaming.agreements import Agreement, Book
+from bridge.roaming.ports import Encoded, Kind, Partner
+from bridge.roaming.storage import EvseRow, Outbound, Shown, Storage
+
+DELETING = frozenset({"oicp-2.3"})
+"""Formats in which a removed EVSE is deleted; in the others it is told with its status."""
+LIVE = ("ocpi-",)
+"""Beginnings of the formats whose locations hold the live status, in one record with a time of change."""
+KEEPING_TARIFFS = frozenset({"ochp-1.4"})
+"""Formats in which a tariff cannot be taken back."""
+
+
+def digest(body: bytes) -> str:
+    """The hash by which a change is noticed."""
+    return hashlib.sha256(body).hexdigest()
+
+
+class Views:
+    """Works out what partners see. ``names`` narrows to some of them."""
+
+    def __init__(self, store: Storage, partners: Mapping[str, Partner], book: Book, now: Callable[[], datetime]) -> None:
+        self.store = store
+        self.partners = partners
+        self.book = book
+        self.now = now
+
+    def _partners(self, kind: Kind, names: Collection[str] | None) -> list[tuple[str, Partner]]:
+        return [(n, p) for n, p in self.partners.items() if kind in p.kinds and (names is None or n in names)]
+
+    # --- locations ---------------------------------------------------------------------------------------------------
+
+    def location(self, location: Location, source: str, operator: str, groups: Sequence[str], *, removed: bool = False,
+                 before: Location | None = None, names: Collection[str] | None = None) -> list[Outbound]:  # fmt: skip
+        """A location and the statuses of its EVSEs, for everybody. ``before`` is what was shown to those who lose it."""
+        rows = {e.evse_id: evolve(e, groups=tuple(groups)) for e in self.store.evses_of(source) if e.operator == operator}
+        made: list[Outbound] = []
+        for name, partner in self._partners(Kind.LOCATION, names):
+            agreement = self.book.find(name, kinds.LOCATIONS, operator, groups, self.now())
+            had = {one.key: one for one in self.store.published(name, Kind.LOCATION, source)}
+            shown = self._shown(name, partner, agreement, location, source, groups, rows, had, removed) if agreement is not None else []
+            made += shown
+            lost = had.keys() - {one.key for one in shown}
+            if lost:
+                made += self._taken_back(name, partner, before or location, source, {key: had[key] for key in lost}, whole=not shown)
+        if not removed:
+            alive = {evse_key(e.id) for e in location.evses if e.id is not None and e.status is not Status.REMOVED}
+            for row in rows.values():
+                if row.status is not None and row.status_at is not None and row.evse_id in alive:
+                    made += self.status(row, Status(row.status), row.status_at, names=names)
+        return made
+
+    def _shown(self, name: str, partner: Partner, agreement: Agreement, location: Location, source: str, groups: Sequence[str],
+               rows: Mapping[str, EvseRow], had: Mapping[str, Shown], removed: bool) -> list[Outbound]:  # fmt: skip
+        tariff = agreement.tariff_for(groups)
+        if partner.format.startswith(LIVE):
+            return self._dated(name, partner, with_tariff(live(location, rows), tariff), source, tariff, had)
+        closed = {evse_key(e.id) for e in location.evses if e.id is not None and (removed or e.status is Status.REMOVED)}
+        made = []
+        for one in _encoded(partner, Kind.LOCATION, with_tariff(location, tariff)):
+            gone = partner.format in DELETING and evse_key(one.key) in closed
+            if gone and one.key not in had:
+                continue  # it never had it from here
+            made.append(Outbound(name, Kind.LOCATION, source, one.key, one.body, one.meta, gone))
+        return made
+
+    def _dated(self, name: str, partner: Partner, view: Location, source: str, tariff: str | None,
+               had: Mapping[str, Shown]) -> list[Outbound]:  # fmt: skip
+        """A record with a time of change: what differs for this partner is dated when it came to differ.
+
+        Whether it differs is seen without that time, so that the same view again is no change.
+        """
+        made = []
+        for plain in _encoded(partner, Kind.LOCATION, view):
+            mark = digest(plain.body)
+            known = had.get(plain.key)
+            if known is not None and known.digest == mark:
+                made.append(Outbound(name, Kind.LOCATION, source, plain.key, known.body, known.meta, digest=mark))
+                continue
+            dated = _date(view, known, tariff, self.now())
+            updated = dated.place.last_updated
+            meta = {**plain.meta, "tariff": tariff, "updated": updated.isoformat() if updated is not None else None}
+            made += [Outbound(name, Kind.LOCATION, source, one.key, one.body, meta, digest=mark)
+                     for one in _encoded(partner, Kind.LOCATION, dated)]  # fmt: skip
+        return made
+
+    def _taken_back(self, name: str, partner: Partner, location: Location, source: str, lost: Mapping[str, Shown], *,
+                    whole: bool) -> list[Outbound]:  # fmt: skip
+        """Records that a partner has and may not see any more, or that cannot be told there any more."""
+        place = location.place if partner.format.startswith(LIVE) else evolve(location.place, publish=None)
+        closed = with_tariff(evolve(location, place=place, evses=tuple(evolve(e, status=Status.REMOVED) for e in location.evses)), None)
+        if partner.format.startswith(LIVE):
+            updated = max((_moment(one.meta.get("updated")) or self.now() for one in lost.values()), default=self.now())
+            closed = _redated(closed, max(self.now().replace(microsecond=0), updated + timedelta(seconds=1)), deep=True)
+        bodies = {one.key: one for one in _encoded(partner, Kind.LOCATION, closed)}
+        made = []
+        for key, known in lost.items():
+            one = bodies.get(key)
+            quiet = one is None and partner.format not in DELETING  # there is no way to say it there
+            made.append(Outbound(name, Kind.LOCATION, source, key, known.body if one is None else one.body, known.meta, True, quiet=quiet))
+        statuses = self.store.published(name, Kind.STATUS, source)
+        made += [Outbound(name, Kind.STATUS, source, one.key, one.body, one.meta, gone=True, quiet=True)
+                 for one in statuses if whole or one.key in lost]  # fmt: skip
+        return made
+
+    # --- status ------------------------------------------------------------------------------------------------------
+
+    def status(self, row: EvseRow, status: Status, at: datetime, *, names: Collection[str] | None = None) -> list[Outbound]:
+        """The status of an EVSE."""
+        told = EvseStatus(status, EvseId(row.written), EvseUid(row.uid), LocationId(row.location), at)
+        made: list[Outbound] = []
+        for name, partner in self._partners(Kind.STATUS, names):
+            if self.book.find(name, kinds.STATUS, row.operator, row.groups, self.now()) is not None:
+                made += [Outbound(name, Kind.STATUS, row.location, e.key, e.body, e.meta) for e in _encoded(partner, Kind.STATUS, told)]
+        return made
+
+    def shows_live(self, row: EvseRow) -> bool:
+        """Whether any partner's kept location holds this EVSE's status."""
+        return any(p.format.startswith(LIVE) and self.book.find(n, kinds.LOCATIONS, row.operator, row.groups, self.now()) is not None
+                   for n, p in self._partners(Kind.LOCATION, None))  # fmt: skip
+
+    def live(self, location: Location, row: EvseRow) -> list[Outbound]:
+        """What is kept for GETs follows a status that is told by itself. ``row`` has the new status."""
+        rows = {e.evse_id: e for e in self.store.evses_of(row.location) if e.operator == row.operator} | {row.evse_id: row}
+        made: list[Outbound] = []
+        for name, partner in self._partners(Kind.LOCATION, None):
+            agreement = self.book.find(name, kinds.LOCATIONS, row.operator, row.groups, self.now())
+            if agreement is not None and partner.format.startswith(LIVE):
+                had = {one.key: one for one in self.store.published(name, Kind.LOCATION, row.location)}
+                made += self._shown(name, partner, agreement, location, row.location, row.groups, rows, had, removed=False)
+        return [evolve(one, quiet=True) for one in made]
+
+    # --- tariffs -----------------------------------------------------------------------------------------------------
+
+    def tariff(self, tariff: Tariff, operator: str, *, names: Collection[str] | None = None) -> list[Outbound]:
+        """A tariff, for those whose agreements name it; taken back from those who have it without."""
+        source = str(tariff.id)
+        made: list[Outbound] = []
+        for name, partner in self._partners(Kind.TARIFF, names):
+            shown: list[Outbound] = []
+            if source in self.book.tariffs(name, self.now(), operator):
+                shown = [Outbound(name, Kind.TARIFF, source, e.key, e.body, e.meta) for e in _encoded(partner, Kind.TARIFF, tariff)]
+            kept = {one.key for one in shown}
+            quiet = partner.format in KEEPING_TARIFFS
+            shown += [Outbound(name, Kind.TARIFF, source, one.key, one.body, one.meta, gone=True, quiet=quiet)
+                      for one in self.store.published(name, Kind.TARIFF, source) if one.key not in kept]  # fmt: skip
+            made += shown
+        return made
+
+
+def _encoded(partner: Partner, kind: Kind, obj: Any) -> list[Encoded]:
+    """The records of an object; none where nothing of it can be said there (`evbridge partner show` tells why)."""
+    try:
+        return partner.encode(kind, obj)
+    except Refused:
+        return []
+
+
+def with_tariff(location: Location, tariff: str | None) -> Location:
+    """The location with the tariff that an agreement gives, and no other."""
+    ids = (TariffId(tariff),) if tariff is not None else ()
+    return evolve(location, evses=tuple(
+        evolve(e, connectors=tuple(evolve(k, tariff_ids=ids) for k in e.connectors)) for e in location.evses))  # fmt: skip
+
+
+def live(location: Location, rows: Mapping[str, EvseRow]) -> Location:
+    """The location with the statuses that its chargers told, and as new as they are."""
+
+    def told(evse: Evse) -> Evse:
+        row = rows.get(evse_key(evse.id)) if evse.id is not None else None
+        if row is None or row.status is None or evse.status is Status.REMOVED:
+            return evse
+        return evolve(evse, status=Status(row.status), last_updated=row.status_at)
+
+    evses = tuple(told(e) for e in location.evses)
+    times = [at for at in (location.place.last_updated, *(e.last_updated for e in evses)) if at is not None]
+    place = location.place if location.place.last_updated is None else evolve(location.place, last_updated=max(times))
+    return evolve(location, place=place, evses=evses)
+
+
+def _date(view: Location, known: Shown | None, tariff: str | None, now: datetime) -> Location:
+    """A view that differs from what the partner was shown is newer than that, also where the operator's data say nothing of it."""
+    if known is None:
+        return view
+    last, at = _moment(known.meta.get("updated")), view.place.last_updated
+    deep = known.meta.get("tariff") != tariff
+    if last is None or (at is not None and at > last and not deep):
+        return view
+    return _redated(view, max(now.replace(microsecond=0), last + timedelta(seconds=1), at or last), deep=deep)
+
+
+def _redated(view: Location, at: datetime, *, deep: bool) -> Location:
+    evses = view.evses
+    if deep:
+        evses = tuple(evolve(e, last_updated=at, connectors=tuple(evolve(k, last_updated=at) for k in e.connectors)) for e in evses)
+    return evolve(view, place=evolve(view.place, last_updated=at), evses=evses)
+
+
+def _moment(text: Any) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) else None

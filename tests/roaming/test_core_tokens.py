@@ -1,0 +1,186 @@
+"""Token lists: whole and in part, in constant memory, guarded, and never undoing what is newer."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import Unreachable
+from bridge.model.token import Token, Whitelist
+from bridge.roaming.ports import ChargerAnswer
+from bridge.store import tokens as parts
+from tests.roaming.roaming_world import CARD, Lister, World, token
+
+
+def many(count: int, start: int = 0) -> list[Token]:
+    return [token(f"04{i:012X}") for i in range(start, start + count)]
+
+
+async def world(path: Path, partner: Lister, **options: object) -> World:
+    made = World(path, [partner], **options)  # type: ignore[arg-type]
+    await made.import_all()
+    return made
+
+
+def valid(w: World) -> int:
+    return w.store.token_counts("house")[1]
+
+
+async def test_the_whole_list_first_then_changes_then_the_whole_again(tmp_path: Path) -> None:
+    house = Lister("house")
+    house.whole, house.changes = [many(3), many(3, 3)], [[token("0400000000000A", valid=False)], []]
+    w = await world(tmp_path, house, full_pull_hours={"house": 24.0})
+    first = w.clock()
+    for hours in (1, 22.9, 0.2, 1):
+        await w.core.pull("house", house)
+        w.clock.ahead(hours=hours)
+    assert [since is None for since in house.pulls] == [True, False, False, True]
+    assert house.pulls[1] == first
+
+
+async def test_a_token_that_the_list_dropped_is_revoked_and_works_again_when_it_comes_back(tmp_path: Path) -> None:
+    house = Lister("house")
+    house.whole = [[token(), *many(99)]]
+    w = await world(tmp_path, house, full_pull_hours={"house": 1.0})
+    await w.core.pull("house", house)
+    house.says = Unreachable("down")
+    for page, answer in ((many(99), ChargerAnswer.INVALID), ([token(), *many(99)], ChargerAnswer.ACCEPTED)):
+        w.clock.ahead(hours=2)
+        house.whole = [page]
+        taken = await w.core.pull("house", house)
+        assert not taken.held
+        assert await w.sessions.authorise("CP1", CARD) is answer
+
+
+@pytest.mark.parametrize("rest", [0, 1, 94])
+async def test_a_list_that_would_revoke_too_much_is_held_until_confirmed(tmp_path: Path, rest: int) -> None:
+    house = Lister("house")
+    house.whole = [many(100)]
+    w = await world(tmp_path, house, full_pull_hours={"house": 1.0})
+    await w.core.pull("house", house)
+    house.whole, house.changes = [many(rest)], [many(1, 500)]
+    for _ in range(3):
+        w.clock.ahead(hours=2)
+        await w.core.pull("house", house)
+    assert valid(w) == 101  # nothing is revoked, and changes still come in
+    assert w.store.db.read.execute("SELECT COUNT(*) FROM held WHERE confirmed IS NULL").fetchone()[0] == 1
+    w.restart()
+    taken = await w.core.confirm_tokens("house")
+    assert valid(w) == rest
+    assert taken.revoked == 101 - rest
+    with pytest.raises(LookupError):
+        await w.core.confirm_tokens("house")
+
+
+async def test_at_the_limit_nothing_is_held(tmp_path: Path) -> None:
+    house = Lister("house")
+    house.whole = [many(100)]
+    w = await world(tmp_path, house, full_pull_hours={"house": 1.0})
+    await w.core.pull("house", house)
+    w.clock.ahead(hours=2)
+    house.whole = [many(95)]
+    assert (await w.core.pull("house", house)).revoked == 5
+
+
+async def test_many_that_the_list_says_are_not_valid_are_held_too(tmp_path: Path) -> None:
+    house = Lister("house")
+    house.whole = [many(100)]
+    w = await world(tmp_path, house, full_pull_hours={"house": 1.0})
+    await w.core.pull("house", house)
+    w.clock.ahead(hours=2)
+    house.whole, house.changes = [[token(str(t.uid), valid=False) for t in many(100)]], []
+    await w.core.pull("house", house)
+    assert valid(w) == 100
+
+
+async def test_a_list_that_breaks_off_changes_nothing(tmp_path: Path) -> None:
+    house = Lister("house")
+    house.whole = [many(10), many(10, 10)]
+    w = await world(tmp_path, house, full_pull_hours={"house": 1.0})
+    await w.core.pull("house", house)
+    w.clock.ahead(hours=2)
+    house.whole, house.fault_at = [many(10), []], 1
+    with pytest.raises(Unreachable):
+        await w.core.pull("house", house)
+    assert valid(w) == 20
+    with pytest.raises(LookupError):  # half a list must not be confirmed either
+        await w.core.confirm_tokens("house")
+    assert valid(w) == 20
+
+
+async def test_what_its_owner_said_while_the_list_came_in_is_newer(tmp_path: Path) -> None:
+    house = Lister("house")
+    house.whole = [[token(), *many(99)]]
+    w = await world(tmp_path, house, full_pull_hours={"house": 1.0})
+    await w.core.pull("house", house)
+
+    async def meanwhile() -> None:
+        await asyncio.sleep(0.01)
+        await w.core.tokens("house", [token(valid=False), token("04AAAAAAAAAAAA")])
+
+    w.clock.ahead(hours=2)
+    house.between = meanwhile
+    await w.core.pull("house", house)
+    rows = {r.uid: r.valid for uid in (CARD, "04AAAAAAAAAAAA") for r in w.store.tokens(uid)}
+    assert rows == {CARD: False, "04AAAAAAAAAAAA": True}
+
+
+async def test_lists_longer_than_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART", 7)
+    house = Lister("house")
+    house.whole = [many(50), many(50, 50)]
+    w = await world(tmp_path, house, full_pull_hours={"house": 1.0})
+    assert (await w.core.pull("house", house)).stored == 100
+    w.clock.ahead(hours=2)
+    house.whole = [many(96, 2)]
+    taken = await w.core.pull("house", house)
+    assert (taken.stored, taken.unchanged, taken.revoked, valid(w)) == (0, 96, 4, 96)
+    assert w.store.db.read.execute("SELECT COUNT(*) FROM staged").fetchone()[0] == 0
+
+
+async def test_a_long_list_takes_little_memory(tmp_path: Path) -> None:
+    class Long(Lister):
+        async def pull_tokens(self, since: datetime | None) -> AsyncIterator[list[Token]]:
+            for page in range(40):
+                yield many(500, page * 500)
+
+    house = Long("house")
+    w = await world(tmp_path, house)
+    tracemalloc.start()
+    try:
+        await w.core.pull("house", house)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert valid(w) == 20_000
+    assert peak < 8_000_000
+
+
+async def test_pulling_goes_on_after_a_fault(tmp_path: Path) -> None:
+    class Bad(Lister):
+        def pull_tokens(self, since: datetime | None) -> AsyncIterator[list[Token]]:
+            raise ZeroDivisionError
+
+    w = await world(tmp_path, Bad("house"))
+    await w.core.start({"house": 0.01})
+    await asyncio.sleep(0.3)
+    await w.core.stop()
+    assert len(w.history("token pull failed")) > 2
+
+
+async def test_tokens_of_one_partner_are_not_anothers(tmp_path: Path) -> None:
+    house, other = Lister("house"), Lister("other")
+    house.whole = [many(10)]
+    w = World(tmp_path, [house, other])
+    await w.import_all()
+    await w.core.tokens("other", [*many(10), token(whitelist=Whitelist.NEVER)])
+    await w.core.pull("house", house)
+    assert w.store.token_counts("other") == (11, 11)
+    assert await w.core.token("house", CARD, token().kind) is None  # type: ignore[arg-type]
+    found = await w.core.token("other", CARD.lower(), token().kind)  # type: ignore[arg-type]
+    assert found == token(whitelist=Whitelist.NEVER)
