@@ -81,13 +81,15 @@ class ChargerConfig(_Model):
     connectors: dict[int, str] = Field(description="OCPP connector number -> EVSE-ID")
 
 
+AgreedKind = Literal["locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands"]
+ALL_KINDS: tuple[AgreedKind, ...] = ("locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands")
+
+
 class AgreementConfig(_Model):
     """What a partner may see, do and pay, for one of our operators."""
 
     operator: str = Field(description="which of our operators: a name under `operators`")
-    kinds: list[Literal["locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands"]] = Field(
-        default_factory=lambda: ["locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands"],
-        description="what the partner takes part in; by default all")  # fmt: skip
+    kinds: list[AgreedKind] = Field(default_factory=lambda: list(ALL_KINDS), description="what the partner takes part in; by default all")
     groups: list[str] = Field(default_factory=list, description="location groups; empty: all")
     valid_from: datetime | None = Field(None, description="when it begins (with a time zone); from always")
     valid_until: datetime | None = Field(None, description="when it ends, not included; never")

@@ -27,7 +27,6 @@ from bridge.model.location import (
 from bridge.model.tariff import TaxIncluded
 from bridge.model.token import TokenKind, Whitelist
 
-
 _PLACE: dict[str, Callable[[str], Any]] = {
     "plug": Plug, "format": PlugFormat, "power_type": PowerType, "parking_type": ParkingType, "amperage": int, "latitude": Decimal,
     "longitude": Decimal,

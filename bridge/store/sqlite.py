@@ -8,7 +8,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -32,19 +32,12 @@ from bridge.roaming.storage import (
     TokenRow,
     Within,
 )
-from bridge.store import outbox, sessions, tokens
+from bridge.store import outbox, records, sessions, tokens
 from bridge.store.db import Database, connect
+from bridge.store.records import text_of
 
 T = TypeVar("T")
 
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 class SqliteStore:
@@ -74,7 +67,7 @@ class SqliteStore:
     def thing(self, kind: str, key: str, *, operator: str | None = None) -> Thing | None:
         r = self.db.read.execute("SELECT * FROM thing WHERE kind = ?1 AND key = ?2 AND (?3 IS NULL OR operator = ?3)",
                                  (kind, key, operator)).fetchone()  # fmt: skip
-        return None if r is None else _thing(r)
+        return None if r is None else records.thing(r)
 
     def keys(self, kind: str) -> list[tuple[str, str]]:
         rows = self.db.read.execute("SELECT operator, key FROM thing WHERE kind = ? AND removed = 0 ORDER BY rowid", (kind,))
@@ -82,7 +75,7 @@ class SqliteStore:
 
     def scopes(self, location: str | None = None) -> list[tuple[str, tuple[str, ...]]]:
         rows = self.db.read.execute("SELECT DISTINCT operator, groups FROM thing WHERE kind = 'location' AND (?1 IS NULL OR key = ?1)", (location,))
-        return [(r["operator"], _groups(r["groups"])) for r in rows]
+        return [(r["operator"], records.groups(r["groups"])) for r in rows]
 
     def published(self, partner: str, kind: Kind, source: str) -> list[Shown]:
         rows = self.db.read.execute("SELECT key, hash, body, meta FROM published WHERE partner = ? AND kind = ? AND source = ? AND removed = 0",
@@ -92,26 +85,26 @@ class SqliteStore:
     def all_things(self, kind: str) -> list[Thing]:
         """Every location or tariff that is not removed."""
         rows = self.db.read.execute("SELECT * FROM thing WHERE kind = ? AND removed = 0 ORDER BY rowid", (kind,))
-        return [_thing(r) for r in rows]
+        return [records.thing(r) for r in rows]
 
     def evse(self, evse_id: str) -> EvseRow | None:
-        return _first(self.db.read.execute("SELECT * FROM evse WHERE evse_id = ?", (evse_key(evse_id),)), _evse)
+        return _first(self.db.read.execute("SELECT * FROM evse WHERE evse_id = ?", (evse_key(evse_id),)), records.evse)
 
     def evse_by_uid(self, uid: str) -> EvseRow | None:
-        return _first(self.db.read.execute("SELECT * FROM evse WHERE uid = ?", (uid,)), _evse)
+        return _first(self.db.read.execute("SELECT * FROM evse WHERE uid = ?", (uid,)), records.evse)
 
     def evses_at(self, charge_point: str, connector: int | None = None) -> list[EvseRow]:
         where, values = "charge_point = ? AND removed = 0", [charge_point]
         if connector:
             where, values = where + " AND connector = ?", [charge_point, connector]  # type: ignore[list-item]
-        return [_evse(r) for r in self.db.read.execute(f"SELECT * FROM evse WHERE {where} ORDER BY connector", values)]  # noqa: S608
+        return [records.evse(r) for r in self.db.read.execute(f"SELECT * FROM evse WHERE {where} ORDER BY connector", values)]  # noqa: S608
 
     def evses_of(self, location: str) -> list[EvseRow]:
-        return [_evse(r) for r in self.db.read.execute("SELECT * FROM evse WHERE location = ?", (location,))]
+        return [records.evse(r) for r in self.db.read.execute("SELECT * FROM evse WHERE location = ?", (location,))]
 
     def all_evses(self) -> list[EvseRow]:
         """Every EVSE."""
-        return [_evse(r) for r in self.db.read.execute("SELECT * FROM evse ORDER BY evse_id")]
+        return [records.evse(r) for r in self.db.read.execute("SELECT * FROM evse ORDER BY evse_id")]
 
     async def save_things(self, things: Sequence[Thing], evses: Sequence[EvseRow], outbound: Sequence[Outbound],
                           history: Sequence[Happening] = ()) -> None:  # fmt: skip
@@ -145,7 +138,7 @@ class SqliteStore:
 
     async def save_status(self, evse_id: str, status: str, at: datetime, outbound: Sequence[Outbound]) -> None:
         def work(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE evse SET status = ?, status_at = ? WHERE evse_id = ?", (status, _text(at), evse_key(evse_id)))
+            db.execute("UPDATE evse SET status = ?, status_at = ? WHERE evse_id = ?", (status, text_of(at), evse_key(evse_id)))
             self._send(db, outbound)
 
         await self.db.write(work)
@@ -191,7 +184,7 @@ class SqliteStore:
     # --- tokens and decisions ----------------------------------------------------------------------------------------
 
     def tokens(self, *uids: str) -> list[TokenRow]:
-        return [_token(r) for r in tokens.find(self.db.read, uids)]
+        return [records.token(r) for r in tokens.find(self.db.read, uids)]
 
     def token_counts(self, partner: str) -> tuple[int, int]:
         r = self.db.read.execute(
@@ -251,13 +244,13 @@ class SqliteStore:
         def work(db: sqlite3.Connection) -> tuple[SessionRow, bool]:
             same = sessions.started(db, row.charge_point, row.connector, (row.id_tag,), row.meter_start, row.started)
             if same is not None:
-                return _session(same), False
+                return records.session(same), False
             number = sessions.next_number(db)
             db.execute(
                 "INSERT INTO session (id, tx, charge_point, connector, evse_id, location, operator, partner, id_tag, token, auth, test,"
                 " started, meter_start, state, tariff) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (row.id, number, row.charge_point, row.connector, row.evse_id, row.location, row.operator, row.partner, row.id_tag,
-                 row.token, json.dumps(row.auth), int(row.test), _text(row.started), row.meter_start, row.state, row.tariff))  # fmt: skip
+                 row.token, json.dumps(row.auth), int(row.test), text_of(row.started), row.meter_start, row.state, row.tariff))  # fmt: skip
             if decision is not None:
                 db.execute("UPDATE decision SET session = ? WHERE id = ?", (row.id, decision))
             if card is not None:
@@ -265,13 +258,13 @@ class SqliteStore:
             self._send(db, outbound)
             _record(db, history)
             found = db.execute("SELECT * FROM session WHERE id = ?", (row.id,)).fetchone()
-            return _session(found), True
+            return records.session(found), True
 
         return await self.db.write(work)
 
     def started(self, charge_point: str, connector: int, id_tags: Sequence[str], meter_start: int, started: datetime) -> SessionRow | None:
         found = sessions.started(self.db.read, charge_point, connector, id_tags, meter_start, started)
-        return None if found is None else _session(found)
+        return None if found is None else records.session(found)
 
     async def expect(self, row: ExpectedRow, decision: DecisionRow) -> None:
         def work(db: sqlite3.Connection) -> None:
@@ -297,21 +290,21 @@ class SqliteStore:
 
     def session(self, *, tx: int | None = None, id: str | None = None) -> SessionRow | None:  # noqa: A002
         column, value = ("tx", tx) if tx is not None else ("id", id)
-        return _first(self.db.read.execute(f"SELECT * FROM session WHERE {column} = ?", (value,)), _session)  # noqa: S608
+        return _first(self.db.read.execute(f"SELECT * FROM session WHERE {column} = ?", (value,)), records.session)  # noqa: S608
 
     def open_sessions(self, charge_point: str, connector: int | None = None) -> list[SessionRow]:
         query, values = "SELECT * FROM session WHERE charge_point = ? AND state = 'active'", [charge_point]
         if connector:
             query, values = query + " AND connector = ?", [charge_point, connector]  # type: ignore[list-item]
-        return [_session(r) for r in self.db.read.execute(query + " ORDER BY tx", values)]
+        return [records.session(r) for r in self.db.read.execute(query + " ORDER BY tx", values)]
 
     def samples(self, session: str) -> list[MeterSample]:
         rows = self.db.read.execute("SELECT * FROM sample WHERE session = ? ORDER BY at, kwh", (session,))
-        return [_sample(r) for r in rows]
+        return [records.sample(r) for r in rows]
 
     async def add_samples(self, session: str, samples: Sequence[MeterSample], kwh: Decimal, outbound: Sequence[Outbound]) -> None:
         def work(db: sqlite3.Connection) -> None:
-            _add_samples(db, session, samples)
+            records.add_samples(db, session, samples)
             db.execute("UPDATE session SET kwh = ? WHERE id = ? AND state = 'active'", (str(kwh), session))
             self._send(db, outbound)
 
@@ -323,15 +316,15 @@ class SqliteStore:
             state = db.execute("SELECT state FROM session WHERE id = ?", (row.id,)).fetchone()
             if state is None or state["state"] != "active":
                 return False
-            _add_samples(db, row.id, samples)
+            records.add_samples(db, row.id, samples)
             db.execute("UPDATE session SET ended = ?, meter_stop = ?, reason = ?, kwh = ?, state = ? WHERE id = ?",
-                       (_text(row.ended), row.meter_stop, row.reason, str(row.kwh), row.state, row.id))  # fmt: skip
+                       (text_of(row.ended), row.meter_stop, row.reason, str(row.kwh), row.state, row.id))  # fmt: skip
             if cdr is not None:
                 db.execute(
                     "INSERT INTO cdr (id, session, partner, operator, test, body, total, currency, kwh, state, losses, created, error)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (cdr.id, cdr.session, cdr.partner, cdr.operator, int(cdr.test), cdr.body, cdr.total, cdr.currency, cdr.kwh, cdr.state,
-                     json.dumps(cdr.losses, default=str), _text(cdr.created), cdr.error))  # fmt: skip
+                     json.dumps(cdr.losses, default=str), text_of(cdr.created), cdr.error))  # fmt: skip
             self._send(db, outbound)
             _record(db, history)
             return True
@@ -354,7 +347,7 @@ class SqliteStore:
 
     def cdrs(self) -> list[CdrRow]:
         """Every CDR, oldest first."""
-        return [_cdr(r) for r in self.db.read.execute("SELECT * FROM cdr ORDER BY created, id")]
+        return [records.cdr(r) for r in self.db.read.execute("SELECT * FROM cdr ORDER BY created, id")]
 
     # --- delivery ----------------------------------------------------------------------------------------------------
 
@@ -420,9 +413,9 @@ class SqliteStore:
         narrow, keys = _within(within)
         where, values = f"partner = ? AND kind = ? AND removed = 0{narrow}", [partner, kind, *keys]
         if since is not None:
-            where, values = where + " AND changed >= ?", [*values, _text(since)]  # type: ignore[list-item]
+            where, values = where + " AND changed >= ?", [*values, text_of(since)]  # type: ignore[list-item]
         if until is not None:
-            where, values = where + " AND changed < ?", [*values, _text(until)]  # type: ignore[list-item]
+            where, values = where + " AND changed < ?", [*values, text_of(until)]  # type: ignore[list-item]
         total = self.db.read.execute(f"SELECT COUNT(*) AS n FROM published WHERE {where}", values).fetchone()["n"]  # noqa: S608
         rows = self.db.read.execute(f"SELECT body FROM published WHERE {where} ORDER BY seq LIMIT ? OFFSET ?", [*values, limit, offset])  # noqa: S608
         return Page([bytes(r["body"]) for r in rows], int(total))
@@ -471,10 +464,6 @@ def _within(within: Within | None) -> tuple[str, list[str]]:
     return f" AND source IN ({named})", values
 
 
-def _groups(text: str) -> tuple[str, ...]:
-    return tuple(g for g in text.split(",") if g)
-
-
 def _first(rows: sqlite3.Cursor, make: Callable[[sqlite3.Row], T]) -> T | None:
     row = rows.fetchone()
     return None if row is None else make(row)
@@ -489,49 +478,5 @@ def _decide(db: sqlite3.Connection, row: DecisionRow) -> None:
     db.execute(
         "INSERT INTO decision (id, at, charge_point, evse_id, uid, fingerprint, contract, outcome, reason, partner, routes,"
         " milliseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (row.id, _text(row.at), row.charge_point, row.evse_id, row.uid, row.fingerprint, row.contract, row.outcome, row.reason,
+        (row.id, text_of(row.at), row.charge_point, row.evse_id, row.uid, row.fingerprint, row.contract, row.outcome, row.reason,
          row.partner, json.dumps(row.routes), row.milliseconds))  # fmt: skip
-
-
-def _add_samples(db: sqlite3.Connection, session: str, samples: Sequence[MeterSample]) -> None:
-    """A message that comes again adds nothing; what is signed is kept, also without a register beside it."""
-    db.executemany("INSERT OR REPLACE INTO sample (session, at, kwh, digest, power, signed, context) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                   [(session, _text(s.at), "" if s.register_kwh is None else str(s.register_kwh),
-                     "" if s.signed is None else hashlib.sha256(f"{s.context} {s.signed}".encode()).hexdigest()[:16],
-                     None if s.power_kw is None else str(s.power_kw), s.signed, s.context)
-                    for s in samples if s.register_kwh is not None or s.signed is not None])  # fmt: skip
-
-
-def _thing(r: sqlite3.Row) -> Thing:
-    return Thing(r["kind"], r["operator"], r["key"], bytes(r["body"]), r["hash"], r["origin"], bool(r["removed"]), _groups(r["groups"]))
-
-
-def _evse(r: sqlite3.Row) -> EvseRow:
-    return EvseRow(r["evse_id"], r["written"], r["uid"], r["location"], r["operator"], _groups(r["groups"]), r["charge_point"],
-                   r["connector"], r["status"], _moment(r["status_at"]), bool(r["removed"]))  # fmt: skip
-
-
-def _token(r: sqlite3.Row) -> TokenRow:
-    return TokenRow(
-        r["uid"], r["kind"], r["partner"], r["contract"], bool(r["valid"]), r["whitelist"], _moment(r["expires"]), bytes(r["body"])
-    )
-
-
-def _sample(r: sqlite3.Row) -> MeterSample:
-    return MeterSample(
-        _moment(r["at"]) or datetime.now(UTC), Decimal(r["kwh"]) if r["kwh"] else None,
-        Decimal(r["power"]) if r["power"] is not None else None, signed=r["signed"], context=r["context"])  # fmt: skip
-
-
-def _session(r: sqlite3.Row) -> SessionRow:
-    started = _moment(r["started"]) or datetime.now(UTC)
-    return SessionRow(r["id"], r["tx"], r["charge_point"], r["connector"], r["evse_id"], r["location"], r["operator"], r["partner"],
-                      r["id_tag"], None if r["token"] is None else bytes(r["token"]), json.loads(r["auth"]), bool(r["test"]), started,
-                      r["meter_start"], _moment(r["ended"]), r["meter_stop"], r["reason"], Decimal(r["kwh"]), r["state"],
-                      None if r["tariff"] is None else bytes(r["tariff"]))  # fmt: skip
-
-
-def _cdr(r: sqlite3.Row) -> CdrRow:
-    return CdrRow(r["id"], r["session"], r["partner"], r["operator"], bool(r["test"]), bytes(r["body"]), r["total"], r["currency"], r["kwh"],
-                  r["state"], json.loads(r["losses"]), _moment(r["created"]) or datetime.now(UTC), r["reference"], r["sent"], r["error"],
-                  _moment(r["settled"]))  # fmt: skip

@@ -15,7 +15,6 @@ from bridge.mapping import (
     DEFAULTED,
     DROPPED,
     NARROWED,
-    ROUNDED,
     WHOLE,
     At,
     Context,
@@ -38,7 +37,7 @@ from bridge.model import location as c
 from bridge.model import session as s
 from bridge.model import tariff as t
 from bridge.model.common import Price
-from bridge.model.ids import EvseUid, LocationId, TariffId
+from bridge.model.ids import EvseUid, LocationId, TariffId, contract
 from bridge.model.token import SessionToken, TokenKind
 from bridge.ocpi.wire import v211 as w
 from mappings.ocpi import cdr as cdr221
@@ -266,7 +265,7 @@ class AuthId(Converter):
         return value.uid if by_uid else value.contract_id
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
-        return SessionToken(contract_id=token221.contract(value))
+        return SessionToken(contract_id=contract(value))
 
 
 # --- tariffs ----------------------------------------------------------------------------------------------------------
@@ -427,7 +426,8 @@ _CDR = (
     row("place.name", "location.name"),
     row(("place.address.street", "place.address.house_number", "place.address.line"), "location.address", cdr221.AddressLine(45)),
     row("place.address.city", "location.city", or_else=cdr221.constant("city")),
-    row("place.address.postal_code", "location.postal_code", or_else=derived(_postal_code, "configured: cdr_place.postal_code, or postal_code")),
+    row("place.address.postal_code", "location.postal_code", or_else=derived(
+        _postal_code, "configured: cdr_place.postal_code, or postal_code")),
     row("place.address.country", "location.country", or_else=cdr221.constant("country")),
     row("place.coordinates", "location.coordinates", Geo(),
         or_else=derived(lambda o, cx: place.coordinates(cx), "configured: cdr_place")),

@@ -29,6 +29,7 @@ from bridge.model import location as c
 from bridge.model.common import Extra
 from bridge.model.ids import ConnectorId, EvseId, EvseUid, LocationId, TariffId
 from bridge.ocpi.wire import v211 as w
+from bridge.ocpi.wire.v221 import Status
 from bridge.translate.files import encode
 from mappings.shared import placed_point, point
 
@@ -86,7 +87,7 @@ class Kept:
         return found
 
 
-def kept(obj: Any, base: str, but: tuple[str, ...]) -> Iterator[Extra]:
+def kept(obj: msgspec.Struct, base: str, but: tuple[str, ...]) -> Iterator[Extra]:
     """The fields of a wire object as extras, without those that the model has."""
     for name in shape(type(obj)):
         value = getattr(obj, name)
@@ -112,7 +113,7 @@ def evses(told: dict[str, Any], src: dict[str, str], keep: Kept, cx: Context, ta
     made |= {"uid": _ident(uid, 39, src["evse_uid"]), "evse_id": _ident(evse_id, 48, src["evse_id"])}
     made["connectors"] = (_connector(told, src, keep, cx, tables),)
     if made["status"] is None:
-        made["status"] = w.Status.UNKNOWN
+        made["status"] = Status.UNKNOWN
         cx.lose(f"{EVSE}.status", DEFAULTED, made["status"], "the status of the EVSE is not told")
     _changed(made, EVSE, cx)
     return (w.EVSE(**made),)

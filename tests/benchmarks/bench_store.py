@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -355,7 +355,8 @@ BENCHES: Final = [("token-lookup", 2.0, token_lookup), ("outbox-sqlite", 0.5, ou
 def main(role: str = "", *arguments: str) -> None:
     """A helper process, or every round."""
     if role:
-        {"read": read, "write": write, "receive": receive}[role](*arguments)
+        roles: dict[str, Callable[..., None]] = {"read": read, "write": write, "receive": receive}
+        roles[role](*arguments)
         return
     for ours, limit in deliveries():
         print(f"outbox-sqlite {ours:.0f} CDR/s, from memory {limit:.0f}: {ours / limit:.2f}")  # noqa: T201

@@ -352,11 +352,12 @@ def _tariff(draw: st.DrawFn, full: bool) -> tariff.Tariff:
     """Net prices without limits, mostly."""
     made = draw(_fields(tariff.Tariff, full))
     least = draw(often([None], [tariff.PriceLimit(Decimal(1)), tariff.PriceLimit(Decimal("0.5"), Decimal("0.6"))]))
-    valid = {"valid_from": made.valid_from and draw(often([NOON], [NOON + timedelta(days=200)])),
-             "valid_until": made.valid_until and draw(often([NOON + timedelta(days=200)], [NOON + timedelta(days=40)]))}  # fmt: skip
-    return attrs.evolve(made, **valid, elements=draw(st.lists(_element(full), min_size=1, max_size=2).map(tuple)), min_price=least,
+    made = attrs.evolve(made, elements=draw(st.lists(_element(full), min_size=1, max_size=2).map(tuple)), min_price=least,
                         max_price=draw(often([None], [tariff.PriceLimit(Decimal(50)), tariff.PriceLimit(Decimal(50), Decimal(60))])),
                         tax_included=draw(often([tariff.TaxIncluded.NO, None], [tariff.TaxIncluded.YES])))  # fmt: skip
+    later = NOON + timedelta(days=200)  # the laws' present lies between
+    return attrs.evolve(made, valid_from=made.valid_from and draw(often([NOON], [later])),
+                        valid_until=made.valid_until and draw(often([later], [NOON])))  # fmt: skip
 
 
 @st.composite
@@ -402,7 +403,8 @@ def _cdr(draw: st.DrawFn, full: bool) -> cdr.Cdr:
     """A finished session with its times in order; corrections are rare."""
     made = draw(_fields(cdr.Cdr, full))
     credit = draw(often([None, False], [True]))
-    tariffs = tuple(attrs.evolve(one, party=one.party or ids.PartyId("DE", "ABC")) for one in made.tariffs)
+    tariffs = tuple(attrs.evolve(one, party=one.party or ids.PartyId("DE", "ABC"), tax_included=one.tax_included or tariff.TaxIncluded.NO)
+                    for one in made.tariffs)  # fmt: skip
     return attrs.evolve(made, id=made.id or ids.CdrId("CDR1"), auth_method=made.auth_method or session.AuthMethod.COMMAND, tariffs=tariffs, start=NOON, end=NOON + timedelta(hours=2), credit=credit,
                         charging_start=made.charging_start and NOON + timedelta(minutes=1),
                         charging_end=made.charging_end and NOON + timedelta(hours=1), place=draw(_cdr_place(full)),
