@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ async def partners(on: Stage) -> None:
         await on.run(f"emsp{n}", "simulate", "emsp", "--port", str(port), "--party", f"DE*EM{n}", "--name", f"Mobility {n}",
                      "--tokens", "500", "--token-a", f"token-a-{n}")  # fmt: skip
     for name in ("hubject", "clearinghouse", "emsp1", "emsp2"):
-        await on.until(f"{name} serves", lambda name=name: on.report(name))
+        await on.until(f"{name} serves", partial(on.report, name))
 
 
 async def bridge(on: Stage) -> None:
@@ -193,7 +194,7 @@ async def published(on: Stage) -> None:
     await on.until("locations and tariff are at Hubject", at_hubject)
     await on.until("locations and tariff are at the clearing house", at_house)
     for name in ("emsp1", "emsp2"):
-        await on.until(f"locations and tariff are at {name}", lambda name=name: at_emsp(name))
+        await on.until(f"locations and tariff are at {name}", partial(at_emsp, name))
 
     async def ready() -> bool:
         seen = await on.bridge("/admin/status")
@@ -237,7 +238,8 @@ async def ended(on: Stage, count: int) -> None:
     """Wait until so many sessions have ended."""
 
     async def done() -> bool:
-        return sum(s["state"] == "ended" for s in await on.bridge("/admin/sessions")) >= count
+        seen: list[dict[str, Any]] = await on.bridge("/admin/sessions")
+        return sum(s["state"] == "ended" for s in seen) >= count
 
     await on.until(f"{count} sessions have ended", done)
 

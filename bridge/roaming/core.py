@@ -146,14 +146,17 @@ class Core:
     # --- tokens ------------------------------------------------------------------------------------------------------
 
     async def _pull(self, name: str, partner: GivesTokens, every: float) -> None:
-        """Pull every so many seconds, sooner after a failure."""
+        """Pull every so many seconds, sooner after a failure (such as that the registration is still under way)."""
+        pause = 0.25
         while True:
             wait = every
             try:
                 await self.pull(name, partner)
+                pause = 0.25
             except (Unreachable, Declined) as why:
                 await self._failed(name, str(why))
-                wait = min(every, 10.0)
+                pause = min(pause * 2, 10.0)
+                wait = min(every, pause)
             except Exception as why:  # noqa: BLE001  (one bad list must not end the pulling)
                 log.error("pulling the tokens of %s failed: %s", name, fault(why))
                 await self._failed(name, f"a fault: {type(why).__name__}")

@@ -147,7 +147,8 @@ def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, u
         wait = min(after, LONGEST_AFTER)
     due = time.time() + wait
     if job.kind is not Kind.CDR:
-        newer = db.execute("UPDATE outbox SET due = ?, attempts = ?, error = ?, uncertain = max(uncertain, ?) WHERE partner = ? AND kind = ?"
+        newer = db.execute("UPDATE outbox SET due = ?, attempts = ?, error = ?, uncertain = max(uncertain, ?) WHERE partner = ?"
+                           " AND kind = ?"
                            " AND key = ? AND state = 'waiting' AND id > ?",
                            (due, job.attempts, because, int(uncertain), job.partner, job.kind, job.key, job.id)).rowcount  # fmt: skip
         if newer:

@@ -73,6 +73,7 @@ def session(r: sqlite3.Row) -> SessionRow:
 
 def cdr(r: sqlite3.Row) -> CdrRow:
     """A CDR."""
-    return CdrRow(r["id"], r["session"], r["partner"], r["operator"], bool(r["test"]), bytes(r["body"]), r["total"], r["currency"], r["kwh"],
-                  r["state"], json.loads(r["losses"]), moment_of(r["created"]) or datetime.now(UTC), r["reference"], r["sent"], r["error"],
-                  moment_of(r["settled"]))  # fmt: skip
+    return CdrRow(
+        r["id"], r["session"], r["partner"], r["operator"], bool(r["test"]), bytes(r["body"]), r["total"], r["currency"], r["kwh"],
+        r["state"], json.loads(r["losses"]), moment_of(r["created"]) or datetime.now(UTC), r["reference"], r["sent"], r["error"],
+        moment_of(r["settled"]))  # fmt: skip

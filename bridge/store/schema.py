@@ -17,7 +17,8 @@ CREATE TABLE thing (
 CREATE INDEX thing_scope ON thing (kind, operator, groups, key);
 CREATE INDEX thing_key ON thing (kind, key);
 CREATE TABLE evse (
-    evse_id TEXT PRIMARY KEY, written TEXT NOT NULL, uid TEXT NOT NULL, location TEXT NOT NULL, operator TEXT NOT NULL, groups TEXT NOT NULL DEFAULT '',
+    evse_id TEXT PRIMARY KEY, written TEXT NOT NULL, uid TEXT NOT NULL, location TEXT NOT NULL, operator TEXT NOT NULL,
+    groups TEXT NOT NULL DEFAULT '',
     charge_point TEXT, connector INTEGER, status TEXT, status_at TEXT, removed INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX evse_uid ON evse (uid);
 CREATE INDEX evse_charger ON evse (charge_point, connector);
@@ -37,7 +38,8 @@ CREATE TABLE published (
 CREATE INDEX published_source ON published (kind, source);
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, kind TEXT NOT NULL, op TEXT NOT NULL, key TEXT NOT NULL,
-    source TEXT NOT NULL, body BLOB NOT NULL, meta TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL, due REAL NOT NULL,
+    source TEXT NOT NULL, body BLOB NOT NULL, meta TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL,
+    due REAL NOT NULL,
     state TEXT NOT NULL DEFAULT 'waiting', uncertain INTEGER NOT NULL DEFAULT 0, error TEXT);
 CREATE INDEX outbox_due ON outbox (partner, state, due);
 CREATE INDEX outbox_key ON outbox (partner, kind, key, state);
@@ -59,12 +61,14 @@ CREATE TABLE reservation (number INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT
 CREATE INDEX reservation_place ON reservation (charge_point, connector);
 CREATE TABLE cdr (
     id TEXT PRIMARY KEY, session TEXT NOT NULL UNIQUE, partner TEXT, operator TEXT, test INTEGER NOT NULL, body BLOB NOT NULL,
-    total TEXT, currency TEXT, kwh TEXT, state TEXT NOT NULL, reference TEXT, losses TEXT NOT NULL DEFAULT '[]', sent INTEGER NOT NULL DEFAULT 0,
+    total TEXT, currency TEXT, kwh TEXT, state TEXT NOT NULL, reference TEXT, losses TEXT NOT NULL DEFAULT '[]',
+    sent INTEGER NOT NULL DEFAULT 0,
     created TEXT NOT NULL, settled TEXT, error TEXT, alarm INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX cdr_state ON cdr (state);
 CREATE TABLE decision (
     id TEXT PRIMARY KEY, at TEXT NOT NULL, charge_point TEXT NOT NULL, evse_id TEXT, uid TEXT NOT NULL, fingerprint TEXT NOT NULL,
-    contract TEXT, outcome TEXT NOT NULL, reason TEXT NOT NULL, partner TEXT, routes TEXT NOT NULL, milliseconds REAL NOT NULL, session TEXT);
+    contract TEXT, outcome TEXT NOT NULL, reason TEXT NOT NULL, partner TEXT, routes TEXT NOT NULL, milliseconds REAL NOT NULL,
+    session TEXT);
 CREATE INDEX decision_at ON decision (at);
 CREATE TABLE history (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, what TEXT NOT NULL, partner TEXT, ref TEXT, detail TEXT);
 CREATE INDEX history_ref ON history (ref);

@@ -74,11 +74,13 @@ class SqliteStore:
         return [(r["operator"], r["key"]) for r in rows]
 
     def scopes(self, location: str | None = None) -> list[tuple[str, tuple[str, ...]]]:
-        rows = self.db.read.execute("SELECT DISTINCT operator, groups FROM thing WHERE kind = 'location' AND (?1 IS NULL OR key = ?1)", (location,))
+        rows = self.db.read.execute("SELECT DISTINCT operator, groups FROM thing WHERE kind = 'location' AND (?1 IS NULL OR key = ?1)",
+                                    (location,))  # fmt: skip
         return [(r["operator"], records.groups(r["groups"])) for r in rows]
 
     def published(self, partner: str, kind: Kind, source: str) -> list[Shown]:
-        rows = self.db.read.execute("SELECT key, hash, body, meta FROM published WHERE partner = ? AND kind = ? AND source = ? AND removed = 0",
+        rows = self.db.read.execute("SELECT key, hash, body, meta FROM published"
+                                    " WHERE partner = ? AND kind = ? AND source = ? AND removed = 0",
                                     (partner, kind, source))  # fmt: skip
         return [Shown(r["key"], r["hash"], bytes(r["body"]), json.loads(r["meta"])) for r in rows]
 
@@ -117,10 +119,12 @@ class SqliteStore:
                  for t in things])  # fmt: skip
             db.executemany(
                 "INSERT INTO evse (evse_id, written, uid, location, operator, groups, charge_point, connector, removed)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET written = excluded.written, uid = excluded.uid, location = excluded.location,"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET written = excluded.written, uid = excluded.uid,"
+                " location = excluded.location,"
                 " operator = excluded.operator, groups = excluded.groups, charge_point = excluded.charge_point,"
                 " connector = excluded.connector, removed = excluded.removed",
-                [(evse_key(e.evse_id), e.written, e.uid, e.location, e.operator, ",".join(e.groups), e.charge_point, e.connector, int(e.removed))
+                [(evse_key(e.evse_id), e.written, e.uid, e.location, e.operator, ",".join(e.groups), e.charge_point, e.connector,
+                  int(e.removed))
                  for e in evses])  # fmt: skip
             self._send(db, outbound)
             _record(db, history)
@@ -177,7 +181,8 @@ class SqliteStore:
                 "INSERT INTO published (partner, kind, key, source, hash, body, meta, removed, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (partner, kind, key) DO UPDATE SET source = excluded.source, hash = excluded.hash, body = excluded.body,"
                 " meta = excluded.meta, removed = excluded.removed, changed = excluded.changed",
-                (out.partner, out.kind, out.key, out.source, digest, out.body, json.dumps(out.meta), int(out.gone), outbox.now_text()))  # fmt: skip
+                (out.partner, out.kind, out.key, out.source, digest, out.body, json.dumps(out.meta), int(out.gone),
+                 outbox.now_text()))  # fmt: skip
             if not out.quiet:
                 outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta, out.source)
 

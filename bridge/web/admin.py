@@ -47,7 +47,8 @@ def routes(bridge: Bridge) -> list[web.RouteDef]:
                            "passed": one.level == PASSED}
                           for one in late(bridge.store.open_cdrs(), bridge.core.cdr_deadline_hours, bridge.core.now())],
             "cdrs": [{"id": c.id, "session": c.session, "partner": c.partner, "state": c.state, "test": c.test, "kwh": c.kwh,
-                      "total": c.total, "currency": c.currency, "reference": c.reference, "sent": c.sent, "losses": c.losses, "error": c.error}
+                      "total": c.total, "currency": c.currency, "reference": c.reference, "sent": c.sent, "losses": c.losses,
+                      "error": c.error}
                      for c in bridge.store.cdrs()],
         })  # fmt: skip
 

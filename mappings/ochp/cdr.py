@@ -193,8 +193,7 @@ class Lines(Converter):
             return Decimal(0) if cost == 0 else None
         unit = (cost / volume).quantize(_DIGITS, ROUND_HALF_UP)
         if unit * volume != cost:
-            cx.lose(target, ROUNDED, f"{cost}/{volume}",
-                    "the price per unit does not come out even; the line's cost is exact")  # fmt: skip
+            cx.lose(target, DEFAULTED, unit, f"{cost}/{volume} does not come out even: rounded to ten digits; the line's cost is exact")
         return Decimal(format(unit.normalize(), "f"))
 
     def _audit(self, value: Any, wire: Any, cx: Context, at: At) -> None:

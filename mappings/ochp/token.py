@@ -65,7 +65,7 @@ class EmtId(Converter):
         self.cards_only = cards_only
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
-        uid, kind, rfid, hashed, contract_id = value
+        uid, kind, rfid, hashed, contract_id = (part or None for part in value)
         if kind is None:
             return None
         written = KIND.out(kind, cx, At((at.src[1],), at.dst))

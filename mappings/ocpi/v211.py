@@ -148,8 +148,15 @@ class Hours(loc221.HoursConverter):
                        exceptional_openings=made.exceptional_openings, exceptional_closings=made.exceptional_closings)  # fmt: skip
 
 
+_LINE_VOLTS = 300
+_LINE_TO_LINE = Decimal("1.732")
+
+
 class Electric(loc221.Electric):
-    """Power type, volts, amperes. There is no power: a lower one than volts times amperes lowers the amperes."""
+    """Power type, volts, amperes. There is no power: one that is less than volts times amperes lowers the amperes.
+
+    Less is below nine tenths: nominal values do not come out even. Many write 400 V for three phases, line to line.
+    """
 
     note = "power type, volts, amperes (lowered to the power, where that is less)"
     tables = (POWER_TYPE,)
@@ -163,8 +170,9 @@ class Electric(loc221.Electric):
             return None, volts, amps
         canon = c.PowerType[kind.name]
         if told is not None and watts is not None and volts:
-            most = int((Decimal(watts) / (volts * canon.phases)).to_integral_value(ROUND_DOWN))
-            if 0 < most < told:
+            phases = _LINE_TO_LINE if canon is c.PowerType.AC_3_PHASE and volts > _LINE_VOLTS else Decimal(canon.phases)
+            most = int((Decimal(watts) / (volts * phases)).to_integral_value(ROUND_DOWN))
+            if 0 < most and Decimal(watts) * 10 < volts * phases * told * 9:
                 cx.lose(at.src[2], NARROWED, told, f"{most} A there: the power is told by the current")
                 amps = most
         return POWER_TYPE.out(canon, cx, at), volts, amps

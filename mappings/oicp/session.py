@@ -203,7 +203,7 @@ SESSION = Mapping(c.Session, w.ChargingNotification, (
     row("evse_id", "EvseID", EVSE_ID),
     row(("charging_start", "charging_end"), ("ChargingStart", "ChargingEnd"), ChargingTime(), using=""),
     row("observed", "EventOccurred", Moment(P), using="", or_else=derived(
-        lambda o, cx: (o.last_updated or cx.facts.now) if notification_of(o) is P else None, "when last updated, or the moment of reading")),
+        lambda o, cx: (o.last_updated or cx.facts.now) if notification_of(o) is P else None, "when updated, or the moment of reading")),
     row("charging_duration_ms", "ChargingDuration", OnlyIn(SAME, P), using=""),
     row("start", "SessionStart", Moment(S, P, E), using=""),
     row("end", "SessionEnd", Moment(E), using=""),

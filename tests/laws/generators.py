@@ -353,7 +353,7 @@ def _tariff(draw: st.DrawFn, full: bool) -> tariff.Tariff:
     made = draw(_fields(tariff.Tariff, full))
     least = draw(often([None], [tariff.PriceLimit(Decimal(1)), tariff.PriceLimit(Decimal("0.5"), Decimal("0.6"))]))
     made = attrs.evolve(made, elements=draw(st.lists(_element(full), min_size=1, max_size=2).map(tuple)), min_price=least,
-                        max_price=draw(often([None], [tariff.PriceLimit(Decimal(50)), tariff.PriceLimit(Decimal(50), Decimal(60))])),
+                        max_price=draw(picked(None, None, None, tariff.PriceLimit(Decimal(50)), tariff.PriceLimit(Decimal(50), Decimal(60)))),
                         tax_included=draw(often([tariff.TaxIncluded.NO, None], [tariff.TaxIncluded.YES])))  # fmt: skip
     later = NOON + timedelta(days=200)  # the laws' present lies between
     return attrs.evolve(made, valid_from=made.valid_from and draw(often([NOON], [later])),
@@ -728,7 +728,7 @@ _ANY: dict[Any, Strategy] = {
 }  # fmt: skip
 
 
-PROMISED = {"latitude", "longitude", "weekday", "days", "start_time", "end_time"}
+PROMISED = {"latitude", "longitude", "weekday", "days", "start_time", "end_time", "utc_offset_minutes"}
 """Fields of the model of which its documentation promises a range: even wild objects keep to it."""
 
 

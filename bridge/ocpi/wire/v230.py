@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from bridge.codec.wire import Ci2, Ci25, Ci3, Ci36, Ci39, Ci48, S10, S12, S16, S2, S20, S255, S3, S4, S45, S50, S64, Wire
+from bridge.codec.wire import S2, S3, S4, S10, S12, S16, S20, S45, S50, S64, S255, Ci2, Ci3, Ci25, Ci36, Ci39, Ci48, Wire
 from bridge.ocpi.wire.v221 import (
     AdditionalGeoLocation,
     AuthMethod,
