@@ -138,7 +138,7 @@ class Bridge:
         from bridge.ocpp.central import CentralSystem, ChargerAccess, OcppConfig
 
         self.config = config
-        self.store = SqliteStore(config.store)
+        self.store = SqliteStore(config.store, linger=True)
         self.book = book_of(config)
         self.partners: dict[str, Partner] = {name: make_partner(name, config, self.store) for name in config.partners}
         routes = [Route(n, p.role == "hub", p.priority, p.authorise, p.offline == "accept-known", p.stage)

@@ -239,7 +239,7 @@ async def ended(on: Stage, count: int) -> None:
 
     async def done() -> bool:
         seen: list[dict[str, Any]] = await on.bridge("/admin/sessions")
-        return sum(s["state"] == "ended" for s in seen) >= count
+        return bool(sum(s["state"] == "ended" for s in seen) >= count)
 
     await on.until(f"{count} sessions have ended", done)
 

@@ -32,7 +32,6 @@ def _converter() -> cattrs.Converter:
     return made
 
 
-
 _CONVERTER = _converter()
 
 

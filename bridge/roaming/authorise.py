@@ -20,6 +20,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -86,6 +87,7 @@ _ANSWERS = {
 }
 
 
+@lru_cache(1024)  # a card is looked at several times before its answer
 def normal(uid: str) -> str:
     """A uid as it is looked up: hex in capitals without separators, anything else in capitals."""
     try:
@@ -112,6 +114,7 @@ def lookup_key(token: Token) -> str:
     return f"{token.hashed}:{str(token.uid).lower()}" if token.hashed is not None else normal(str(token.uid))
 
 
+@lru_cache(1024)
 def lookup_keys(uid: str) -> tuple[str, ...]:
     """Every key under which a card's token may stand. Digests are of the uid's text, in capitals or small letters
     (OCHP 1.4, EmtId, does not say which)."""
@@ -122,6 +125,7 @@ def lookup_keys(uid: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
+@lru_cache(1024)
 def fingerprint(uid: str) -> str:
     """Finds decisions about the same card again without telling the card."""
     return hashlib.sha256(("card:" + normal(uid)).encode()).hexdigest()[:16]
@@ -148,6 +152,8 @@ class Authoriser:
         self.store = store
         self.partners = partners
         self.routes = {r.partner: r for r in routes}
+        # Asked of every card: a structural check takes longer than everything else here.
+        self.able = frozenset(name for name, partner in partners.items() if isinstance(partner, AnswersAuthorisation))
         self.book = book
         self.now = now
         self.seconds = seconds
@@ -211,7 +217,7 @@ class Authoriser:
         if usable and whitelist in (Whitelist.ALWAYS, Whitelist.ALLOWED):
             return _decision(ChargerAnswer.ACCEPTED, "whitelist", f"a valid token of {owner}", owner, token)
         silence: str | None = None
-        if whitelist is not Whitelist.ALWAYS and route.asks and isinstance(self.partners.get(owner), AnswersAuthorisation):
+        if whitelist is not Whitelist.ALWAYS and route.asks and owner in self.able:
             one = await self._ask(route, uid, token, evses, self.seconds)
             asked.append(one)
             if one.answer is not None:
@@ -232,7 +238,7 @@ class Authoriser:
     async def _unknown(self, uid: str, evses: Sequence[EvseRow], asked: list[_Asked]) -> Decision:
         stages: dict[int, list[Route]] = {}
         for route in sorted(self.routes.values(), key=lambda r: r.rank):
-            able = route.asks and isinstance(self.partners.get(route.partner), AnswersAuthorisation)
+            able = route.asks and route.partner in self.able
             if able and self._may(route.partner, kinds.TOKENS, evses):
                 stages.setdefault(route.turn, []).append(route)
         loop = asyncio.get_running_loop()
@@ -251,6 +257,10 @@ class Authoriser:
 
     async def _stage(self, stage: Sequence[Route], uid: str, evses: Sequence[EvseRow], budget: float, asked: list[_Asked]) -> _Asked | None:
         """Ask everybody in a stage at once; the best-ranked definite answer, without waiting for worse-ranked routes."""
+        if len(stage) == 1:
+            only = await self._ask(stage[0], uid, None, evses, budget)
+            asked.append(only)
+            return only if only.definite else None
         started = time.perf_counter()
         waiting = {asyncio.ensure_future(self._ask(r, uid, None, evses, budget)): r for r in stage}
         best: _Asked | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -35,6 +36,17 @@ def connect(path: Path | str) -> sqlite3.Connection:
     return db
 
 
+LINGER = 0.05
+"""Seconds that a record which nothing waits for may wait for others, so that they share one commit."""
+
+log = logging.getLogger(__name__)
+
+
+def _complain(future: Future[Any]) -> None:
+    if not future.cancelled() and (why := future.exception()) is not None:
+        log.error("a record was not written: %s", type(why).__name__)
+
+
 class Database:
     """The store's file. ``write`` from any coroutine; ``read`` at once, in the calling thread."""
 
@@ -43,6 +55,7 @@ class Database:
         self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._taking = threading.Lock()
+        self._later: list[tuple[Work, Future[Any]]] = []
         self._open = False
         self._reader: sqlite3.Connection | None = None
 
@@ -67,6 +80,7 @@ class Database:
         if self._thread is not None:
             with self._taking:
                 self._open = False
+                self._flush()
                 self._queue.put(None)
             self._thread.join()
             self._thread = None
@@ -87,8 +101,34 @@ class Database:
         with self._taking:
             if not self._open:
                 raise RuntimeError("the store is not open")
+            self._flush()
             self._queue.put((work, future))
         return future
+
+    def write_soon(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        """Run ``work`` before everything that is asked for later, but wait up to :data:`LINGER` for company on the way to the disk.
+
+        From the event loop, for records that explain what was done and on which nothing depends: a crash may lose the
+        last moment's. What fails is logged.
+        """
+        future: Future[Any] = Future()
+        future.add_done_callback(_complain)
+        with self._taking:
+            if not self._open:
+                raise RuntimeError("the store is not open")
+            if not self._later:
+                asyncio.get_running_loop().call_later(LINGER, self._no_later)
+            self._later.append((work, future))
+
+    def _no_later(self) -> None:
+        with self._taking:
+            if self._open:
+                self._flush()
+
+    def _flush(self) -> None:
+        for item in self._later:
+            self._queue.put(item)
+        self._later.clear()
 
     @property
     def read(self) -> sqlite3.Connection:

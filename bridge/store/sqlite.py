@@ -15,6 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+import orjson
+
 from bridge.model.ids import evse_key
 from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Op, Outcome, Page, Rejected, Retry, Withheld
 from bridge.roaming.storage import (
@@ -39,12 +41,13 @@ from bridge.store.records import text_of
 T = TypeVar("T")
 
 
-
 class SqliteStore:
     """All of it in one file."""
 
-    def __init__(self, path: Path | str, random: Random | None = None) -> None:
+    def __init__(self, path: Path | str, random: Random | None = None, *, linger: bool = False) -> None:
+        """``linger``: a driver's answer does not wait until the decision about it is on the disk (see ``Database.write_soon``)."""
         self.db = Database(path)
+        self._linger = linger
         self._random = random or Random()  # noqa: S311  (jitter, not secrets)
         self._looked: dict[str, float] = {}
 
@@ -240,7 +243,10 @@ class SqliteStore:
         return stored, came - stored, revoked
 
     async def save_decision(self, row: DecisionRow) -> None:
-        await self.db.write(lambda db: _decide(db, row))
+        if self._linger:
+            self.db.write_soon(lambda db: _decide(db, row))
+        else:
+            await self.db.write(lambda db: _decide(db, row))
 
     # --- sessions and settlement -------------------------------------------------------------------------------------
 
@@ -367,25 +373,23 @@ class SqliteStore:
 
     async def settle(self, results: Sequence[tuple[Job, Outcome | Withheld]]) -> None:
         def work(db: sqlite3.Connection) -> None:
-            outbox.delivered(db, [(job, o.reference) for job, o in results if isinstance(o, Delivered) and not self._doubtful(db, job, o)])
+            done: list[tuple[Job, str | None]] = []
             for job, outcome in results:
-                self._settle(db, job, outcome)
+                if not isinstance(outcome, Delivered):
+                    self._settle(db, job, outcome)
+                elif outcome.duplicate and job.kind is Kind.CDR and not outbox.is_uncertain(db, job):
+                    self._settle(db, job, Rejected("the partner has a CDR of this id, and this one was not sent before", duplicate=True))
+                else:
+                    done.append((job, outcome.reference))
+            outbox.delivered(db, done)
 
         await self.db.write(work)
 
     async def put_back(self, jobs: Sequence[Job]) -> None:
         await self.db.write(lambda db: outbox.put_back(db, jobs))
 
-    def _doubtful(self, db: sqlite3.Connection, job: Job, outcome: Delivered | Rejected) -> bool:
-        """Whether a partner says of a CDR that it has one of this id, though ours was never sent before."""
-        return job.kind is Kind.CDR and outcome.duplicate and not outbox.is_uncertain(db, job)
-
-    def _settle(self, db: sqlite3.Connection, job: Job, outcome: Outcome | Withheld) -> None:
+    def _settle(self, db: sqlite3.Connection, job: Job, outcome: Retry | Rejected | Withheld) -> None:
         cdr, name = job.kind is Kind.CDR, str(job.meta.get("cdr", job.key))
-        if isinstance(outcome, Delivered):
-            if not self._doubtful(db, job, outcome):
-                return
-            outcome = Rejected("the partner has a CDR of this id, and this one was not sent before", duplicate=True)
         if cdr:
             db.execute("UPDATE cdr SET sent = sent + 1 WHERE id = ?", (name,))
         if isinstance(outcome, Retry):
@@ -398,7 +402,7 @@ class SqliteStore:
             # If an agreement lets the partner have it again one day, it is news to it.
             db.execute("UPDATE published SET hash = '' WHERE partner = ? AND kind = ? AND key = ?", (job.partner, job.kind, job.key))
             _record(db, [Happening("delivery withheld", job.partner, job.key, f"{job.kind}: {outcome.because}")])
-        elif cdr and outcome.duplicate and not self._doubtful(db, job, outcome):
+        elif cdr and outcome.duplicate and outbox.is_uncertain(db, job):
             # It was sent before without an answer: the partner has the very same bytes.
             outbox.finish(db, job)
             self._settled(db, job, "acknowledged", "the partner had it from an earlier try")
@@ -484,4 +488,4 @@ def _decide(db: sqlite3.Connection, row: DecisionRow) -> None:
         "INSERT INTO decision (id, at, charge_point, evse_id, uid, fingerprint, contract, outcome, reason, partner, routes,"
         " milliseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (row.id, text_of(row.at), row.charge_point, row.evse_id, row.uid, row.fingerprint, row.contract, row.outcome, row.reason,
-         row.partner, json.dumps(row.routes), row.milliseconds))  # fmt: skip
+         row.partner, orjson.dumps(row.routes).decode(), row.milliseconds))  # fmt: skip

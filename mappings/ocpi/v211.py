@@ -56,11 +56,16 @@ _OWNER = "OCPI 2.1.1 tells the owner by the connection, not in its objects"
 
 # --- value tables -----------------------------------------------------------------------------------------------------
 
+
+def _never(table: Table) -> dict[Any, str]:
+    return {value: because.replace("OCPI 2.2.1", "OCPI 2.1.1") for value, because in table.never.items()}
+
+
 CAPABILITY = Table(
     *((k, w.Capability[v.name]) for k, v in loc221.CAPABILITY.pairs if v.name in w.Capability.__members__),
     out={k: w.Capability[v.name] for k, v in loc221.CAPABILITY.narrow_out.items()},
     never={
-        **loc221.CAPABILITY.never,
+        **_never(loc221.CAPABILITY),
         **{k: _LATER for k, v in loc221.CAPABILITY.pairs if v.name not in w.Capability.__members__},
         c.Capability.START_SESSION_CONNECTOR_REQUIRED: "OCPI 2.1.1 cannot name the connector to start: remote starts will be refused",
     },
@@ -70,7 +75,7 @@ CAPABILITY = Table(
 PLUG = Table(
     *((k, w.ConnectorType[v.name]) for k, v in loc221.PLUG.pairs if v.name in w.ConnectorType.__members__),
     out={k: w.ConnectorType[v.name] for k, v in loc221.PLUG.narrow_out.items()},
-    never={**loc221.PLUG.never, **{k: _LATER for k, v in loc221.PLUG.pairs if v.name not in w.ConnectorType.__members__}},
+    never={**_never(loc221.PLUG), **{k: _LATER for k, v in loc221.PLUG.pairs if v.name not in w.ConnectorType.__members__}},
     name="ConnectorType",
 ).covers(c.Plug, w.ConnectorType)
 
@@ -172,7 +177,7 @@ class Electric(loc221.Electric):
         if told is not None and watts is not None and volts:
             phases = _LINE_TO_LINE if canon is c.PowerType.AC_3_PHASE and volts > _LINE_VOLTS else Decimal(canon.phases)
             most = int((Decimal(watts) / (volts * phases)).to_integral_value(ROUND_DOWN))
-            if 0 < most and Decimal(watts) * 10 < volts * phases * told * 9:
+            if most > 0 and Decimal(watts) * 10 < volts * phases * told * 9:
                 cx.lose(at.src[2], NARROWED, told, f"{most} A there: the power is told by the current")
                 amps = most
         return POWER_TYPE.out(canon, cx, at), volts, amps
@@ -406,7 +411,9 @@ SESSION = session221.SESSION.onto(
     row("token", "auth_id", AuthId()),
     row("auth_method", "auth_method", AUTH_METHOD, or_else=from_partner("auth_method")),
     no_place("authorization_reference", because=_LATER),
-    row(("location_id", "evse_uid", "evse_id", "connector_id", "extra"), "location", place.OfSession(*_EMBEDDED)),
+    no_place("operator_id", because=_OWNER),
+    row(("location_id", "evse_uid", "evse_id", "connector_id", "extra"), "location", place.OfSession(*_EMBEDDED),
+        hints={"location_id": "location.id", **{name: place.HINTS[name] for name in ("evse_uid", "evse_id", "connector_id")}}),
     row("periods", "charging_periods", PERIOD, many=True),
     row("total_cost", "total_cost", Net()),
     row("status", "status", SESSION_STATUS, or_else=derived(session221._status, "from the kind of notification")),
@@ -440,7 +447,8 @@ _CDR = (
     row("place.coordinates", "location.coordinates", Geo(),
         or_else=derived(lambda o, cx: place.coordinates(cx), "configured: cdr_place")),
     row("place.time_zone", "location.time_zone"),
-    row(place.OfCdr.canon, place.OfCdr.wire, place.OfCdr(*_EMBEDDED)),
+    row(place.OfCdr.canon, place.OfCdr.wire, place.OfCdr(*_EMBEDDED),
+        hints={f"place.{name}": path for name, path in place.HINTS.items()}),
     no_place("place.address.state", because=_LATER),
     no_place("place.current", because="only OCHP has it"),
     no_place("place.ratings", because="only OCHP has it"),

@@ -42,6 +42,12 @@ _NA = "OCPI 2.1.1 has no sign for what is not known (#NA)"
 _ONE = "the location of a session holds its one EVSE and connector"
 _NOW = "no time of change is told: the moment of writing"
 
+HINTS = {
+    "evse_uid": f"{EVSE}.uid", "evse_id": f"{EVSE}.evse_id", "connector_id": f"{CONNECTOR}.id", "plug": f"{CONNECTOR}.standard",
+    "format": f"{CONNECTOR}.format", "power_type": f"{CONNECTOR}.power_type", "tariff_id": f"{CONNECTOR}.tariff_id",
+}  # fmt: skip
+"""Where each value stands, for losses."""
+
 OF_CONNECTOR = ("plug", "format", "power_type")
 REST = tuple(name for name in shape(w.Location) if name not in (
     "id", "name", "address", "city", "postal_code", "country", "coordinates", "time_zone", "evses"))  # fmt: skip
@@ -274,4 +280,4 @@ class OfSession(Converter):
                 None if connector is None else ConnectorId(connector.id), tuple(extra))  # fmt: skip
 
 
-__all__ = ["BASE", "OfCdr", "OfSession", "configured", "coordinates"]
+__all__ = ["BASE", "HINTS", "OfCdr", "OfSession", "configured", "coordinates"]
