@@ -393,6 +393,10 @@ class GeoCoordinates(Wire, kw_only=True):
     DegreeMinuteSeconds: GeoCoordinatesDegreeMinuteSeconds | None = None
 
 
+Point = GeoCoordinates
+"""The type, where a field of the same name hides it."""
+
+
 class Address(Wire, kw_only=True):
     """Address."""
 
@@ -476,7 +480,7 @@ class EvseDataRecord(Wire, kw_only=True):
     HotlinePhoneNumber: Annotated[str | None, MUST] = None
     AdditionalInfo: tuple[InfoText, ...] | None = None
     ChargingStationLocationReference: tuple[InfoText, ...] | None = None
-    GeoChargingPointEntrance: GeoCoordinates | None = None
+    GeoChargingPointEntrance: Point | None = None
     IsOpen24Hours: Annotated[bool | None, MUST] = None
     OpeningTimes: tuple[OpeningTimes, ...] | None = None
     HubOperatorID: str | None = None

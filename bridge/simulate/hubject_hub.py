@@ -293,16 +293,16 @@ def plausible(cdr: dict[str, Any], now: datetime, *, external: bool) -> None:
     times = {name: moment(cdr[name]) for name in ("ChargingStart", "ChargingEnd", "SessionStart", "SessionEnd")}
     energy = Decimal(cdr["ConsumedEnergy"])
     first, last = cdr.get("MeterValueStart"), cdr.get("MeterValueEnd")
-    told = first is not None and last is not None
     signed = [one for one in cdr.get("SignedMeteringValues") or () if one.get("SignedMeteringValue")]
+    apart = Decimal(0) if first is None or last is None else abs(last - first - energy)
     for wrong, info in (
         (energy > 1000, "ConsumedEnergy is more than 1000 kWh"),
         (energy < 0, "ConsumedEnergy is negative"),
         (times["ChargingEnd"] < times["ChargingStart"], "ChargingEnd is before ChargingStart"),
         (times["SessionEnd"] < times["SessionStart"], "SessionEnd is before SessionStart"),
         (times["SessionEnd"] > now + SKEW, "SessionEnd is in the future"),
-        (told and last < first, "MeterValueEnd is less than MeterValueStart"),
-        (told and abs(last - first - energy) > Decimal("0.001"), "ConsumedEnergy is not MeterValueEnd less MeterValueStart"),
+        (first is not None and last is not None and last < first, "MeterValueEnd is less than MeterValueStart"),
+        (apart > Decimal("0.001"), "ConsumedEnergy is not MeterValueEnd less MeterValueStart"),
         (external and not signed, "CalibrationLawDataAvailability is External, and there are no SignedMeteringValues"),
     ):
         if wrong:

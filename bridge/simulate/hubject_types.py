@@ -159,7 +159,7 @@ class Obj:
         if not isinstance(value, dict):
             yield at, "must be an object"
             return
-        given: dict[str, Any] = {self.aka.get(name, name): one for name, one in value.items() if one is not None}
+        given: dict[str, Any] = {self.aka.get(name) or name: one for name, one in value.items() if one is not None}
         for name in self.must:
             if name not in given:
                 yield below(at, name), "must not be null"

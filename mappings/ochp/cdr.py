@@ -15,7 +15,6 @@ from bridge.mapping import (
     DEFAULTED,
     DROPPED,
     NARROWED,
-    ROUNDED,
     TRUNCATED,
     At,
     Context,
@@ -353,7 +352,8 @@ CDR = Mapping(c.Cdr, w.CDRInfo, (
         hints={"end": "endDateTime", "utc_offset_minutes": "startDateTime", **dict.fromkeys(_BY_LINES, "chargingPeriods")}),
     row("duration", "duration", Matching(re.compile(r"\d{3}:\d{2}:\d{2}"), "duration")),
     row(("place.address.street", "place.address.house_number", "place.address.line"),
-        ("chargePointAddress.address", "chargePointAddress.houseNumber"), CdrAddress(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45)),
+        ("chargePointAddress.address", "chargePointAddress.houseNumber"),
+        CdrAddress(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45)),
     row("place.address.city", "chargePointAddress.city", or_else=derived(
         lambda o, cx: (cx.constants.get("cdr_place") or {}).get("city"), "configured: cdr_place.city")),
     row("place.address.postal_code", "chargePointAddress.zipCode", Matching(re.compile(r"[A-Z0-9 \-]{1,10}"), "postal code"),

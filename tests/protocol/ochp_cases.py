@@ -99,7 +99,7 @@ def location(*evses: Evse) -> Location:
 
 def tariff(ident: str = "DE*ABC*T1") -> Tariff:
     """A price per kWh and one per session."""
-    parts = (PriceComponent(Dimension.ENERGY, Decimal("0.49"), 1), PriceComponent(Dimension.FLAT, Decimal("0.50"), 1))
+    parts = (PriceComponent(Dimension.ENERGY, Decimal("0.49"), Decimal(1)), PriceComponent(Dimension.FLAT, Decimal("0.50"), Decimal(1)))
     return Tariff(id=TariffId(ident), currency="EUR", elements=(TariffElement(parts),), party=PartyId("DE", "ABC"))
 
 
