@@ -70,6 +70,8 @@ class _Credentials:
 def make_partner(name: str, config: BridgeConfig, store: SqliteStore) -> Partner:
     """The adapter of a configured partner. Raises ConfigError naming the key."""
     it = config.partners[name]
+    if not it.agreements:
+        raise ConfigError(f"partners.{name}.agreements", "at least one is needed; one with a valid_until in the past takes everything back")
     make = {"ocpi-2.2.1": _ocpi, "oicp-2.3": _oicp, "ochp-1.4": _ochp}[it.protocol]
     made: Partner = make(name, it, config, store)
     return made

@@ -69,8 +69,9 @@ class TwoParts(Converter):
     note = "street, house number"
     key_hint = "house_number"
 
-    def __init__(self, house: re.Pattern[str], *, mandatory: bool, limit: int) -> None:
+    def __init__(self, house: re.Pattern[str], *, mandatory: bool, limit: int, least: int = 1) -> None:
         self.house = house
+        self.least = least
         self.limit = limit
         self.mandatory = mandatory
 
@@ -95,6 +96,9 @@ class TwoParts(Converter):
                 cx.lose(at.src[0], NARROWED, street, because)
                 cx.lose(at.src[1], NARROWED, house, because)
                 street, house = f"{street or ''} {house}".strip(), None
+        if street is not None and len(street) < self.least:
+            cx.lose(at.src[2] if value[2] is not None else at.src[0], DROPPED, street, f"at least {self.least} characters there")
+            street = None
         if street is not None and len(street) > self.limit:
             cx.lose(at.src[2] if value[2] is not None else at.src[0], TRUNCATED, street, f"at most {self.limit} characters there")
             street = street[: self.limit]
@@ -109,6 +113,25 @@ class TwoParts(Converter):
         if street is None or house is None:
             return None, None, street or house
         return street, house, None
+
+
+class CountryCode(Converter):
+    """A country by its three letters; what is none is left out."""
+
+    note = "ISO 3166-1 alpha-3"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        if _ALPHA3.fullmatch(value):
+            return value
+        cx.lose(at.src[0], DROPPED, value, "no country code of three capital letters")
+        return None
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        return value
+
+
+_ALPHA3 = re.compile(r"[A-Z]{3}")
+COUNTRY = CountryCode()
 
 
 # --- coordinates ----------------------------------------------------------------------------------------------------
@@ -237,6 +260,21 @@ def clock(text: str) -> str:
     if not CLOCK.fullmatch(padded):
         raise ValueError(f"{text!r} is no time of day")
     return padded
+
+
+def span_of(weekday: int, begin: str, end: str, cx: Context, path: str) -> RegularHours | None:
+    """Weekly hours as read; what is no weekday or time of day is left out and said to be, another spelling is told."""
+    try:
+        made = RegularHours(weekday, clock(begin), clock(end))
+    except ValueError as why:
+        cx.lose(path, DROPPED, f"{begin}-{end}", str(why))
+        return None
+    if not 1 <= weekday <= 7:
+        cx.lose(path, DROPPED, weekday, "weekdays are 1 to 7")
+        return None
+    if (made.begin, made.end) != (begin, end):
+        cx.lose(path, NARROWED, f"{begin}-{end}", f"read as {made.begin}-{made.end}")
+    return made
 
 
 def by_day(hours: tuple[RegularHours, ...]) -> dict[tuple[str, str], list[int]]:

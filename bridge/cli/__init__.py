@@ -16,6 +16,7 @@ _COMMANDS = {
     "tariffs": ("bridge.cli.data", "tariffs", "Import the operator's tariffs."),
     "tokens": ("bridge.cli.tokens", "tokens", "Confirm a token list that is held."),
     "outbox": ("bridge.cli.operate", "outbox", "List, show and replay outbound work."),
+    "held": ("bridge.cli.operate", "held", "List and confirm mass changes that are held."),
     "why": ("bridge.cli.operate", "why", "Tell why a card was refused, and what became of a session."),
     "partner": ("bridge.cli.operate", "partner", "Show a partner and what it sees."),
     "simulate": ("bridge.cli.simulate", "simulate", "Run a strict stand-in for a partner or charger."),

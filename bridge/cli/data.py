@@ -82,7 +82,8 @@ def import_locations(file: Path, from_: str, operator: str | None, config: Path,
         grouped.setdefault(location, []).append(group)
     result = asyncio.run(_import_locations(settings, name, found, grouped, confirm))
     if result.held is not None:
-        click.echo(f"held as {result.held}: {result.removed} locations would be removed; again with --confirm to do it", err=True)
+        click.echo(f"held as {result.held}: {result.removed} locations would be removed, {result.lost} EVSEs not be seen any more; "
+                   "again with --confirm to do it", err=True)  # fmt: skip
         sys.exit(4)
     click.echo(f"{result.new} new, {result.changed} changed, {result.unchanged} unchanged, {result.removed} removed")
     sys.exit(3 if refused else 0)

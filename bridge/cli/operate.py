@@ -1,21 +1,32 @@
-"""``evbridge outbox``, ``evbridge why`` and ``evbridge partner show``: what happened, what waits, and why."""
+"""``evbridge outbox``, ``held``, ``why`` and ``partner show``: what happened, what waits, and why."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bridge.cli.serve import CONFIG
 from bridge.config import load
+from bridge.errors import Refused
+from bridge.mapping.loss import REFUSED
 from bridge.model.ids import evse_key
+from bridge.model.location import Location
+from bridge.roaming.ports import Kind
 from bridge.store import outbox as jobs
 from bridge.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from bridge.app import Bridge
+    from bridge.config import BridgeConfig
+    from bridge.roaming.agreements import Agreement
+    from bridge.roaming.storage import EvseRow, HeldRow
 
 
 def _store(config: Path) -> SqliteStore:
@@ -144,6 +155,56 @@ def _tell_session(db: sqlite3.Connection, session: str) -> None:
         click.echo(f"    {line['at']}  {line['what']}" + (f" ({line['partner']})" if line["partner"] else "") + f" {line['detail'] or ''}")
 
 
+@click.group("held")
+def held() -> None:
+    """Mass changes that wait for a person: imports and token lists that would take away too much at once."""
+
+
+@held.command("list")
+@CONFIG
+def held_list(config: Path) -> None:
+    """List what is held, oldest first."""
+    store = _store(config)
+    for r in store.held():
+        click.echo(f"{r.number:>6}  {r.at}  {r.what}: {r.detail}")
+    store.close()
+
+
+@held.command("confirm")
+@CONFIG
+@click.argument("number", type=int)
+def held_confirm(config: Path, number: int) -> None:
+    """Do what is held, as it was: the import with that file, or the partner's token list."""
+    from bridge.app import Bridge
+
+    bridge = Bridge(load(config))
+    store = _store(config)
+    found = next((r for r in store.held() if r.number == number), None)
+    store.close()
+    if found is None:
+        click.echo(f"nothing is held as {number}", err=True)
+        sys.exit(2)
+    bridge.store.db.open()
+    try:
+        click.echo(asyncio.run(_confirm(bridge, found)))
+    except LookupError as why:
+        click.echo(str(why.args[0]), err=True)
+        sys.exit(2)
+    finally:
+        bridge.store.close()
+
+
+async def _confirm(bridge: Bridge, change: HeldRow) -> str:
+    from bridge.app import bindings
+
+    kind, _, name = change.what.partition(" of ")
+    if kind == "tokens":
+        taken = await bridge.core.confirm_tokens(name)
+        return f"{taken.stored} tokens stored, {taken.revoked} revoked"
+    done = await bridge.core.publisher.confirm_locations(name, change.body, bindings(bridge.config))
+    return f"{done.new} new, {done.changed} changed, {done.unchanged} unchanged, {done.removed} removed, {done.lost} EVSEs gone"
+
+
 @click.group("partner")
 def partner() -> None:
     """Partners and what they see."""
@@ -165,8 +226,12 @@ def partner_show(config: Path, name: str, evse: str | None) -> None:
     click.echo(f"{name}: {it.protocol} at {it.url}, {it.role}, priority {it.priority}")
     book = book_of(settings)
     for number, one in enumerate(book.of(name), 1):
+        span = (f", from {one.valid_from.isoformat()}" if one.valid_from else "") + (
+            f", until {one.valid_until.isoformat()}" if one.valid_until else "")  # fmt: skip
+        tariffs = ", ".join(f"{group} = {tariff}" for group, tariff in sorted(one.tariffs.items())) or "none"
         click.echo(f"  agreement {number}: {one.operator}, {', '.join(sorted(one.kinds))}, "
-                   f"groups {', '.join(sorted(one.groups)) or 'all'}, {'test' if one.test else 'production'}")  # fmt: skip
+                   f"groups {', '.join(sorted(one.groups)) or 'all'}, tariffs {tariffs}, "
+                   f"{'test' if one.test else 'production'}{span}")  # fmt: skip
     if not settings.store.exists():
         return
     store = _store(config)
@@ -177,11 +242,37 @@ def partner_show(config: Path, name: str, evse: str | None) -> None:
         if row is None:
             click.echo(f"  {evse}: not among our EVSEs")
         else:
-            for kind in ("locations", "status", "tokens", "commands", "cdrs"):
+            for kind in ("locations", "status", "tariffs", "tokens", "commands", "sessions", "cdrs"):
                 for line in book.explain(name, kind, row.operator, row.groups, utc_now()):
                     click.echo(f"  {evse}, {kind}: {line}")
-            rows = store.db.read.execute("SELECT key FROM published WHERE partner = ? AND kind = 'location' AND source = ? AND removed = 0",
-                                         (name, row.location))  # fmt: skip
-            keys = [r["key"] for r in rows]
-            click.echo(f"  {evse}: " + (f"published as {', '.join(keys)}" if keys else "not published"))
+            click.echo(f"  {evse}: {_shown(settings, store, name, row, book.find(name, 'locations', row.operator, row.groups, utc_now()))}")
     store.close()
+
+
+def _shown(settings: BridgeConfig, store: SqliteStore, name: str, row: EvseRow, agreement: Agreement | None) -> str:
+    """Under which key a partner has an EVSE, or why it has not."""
+    shown = [one.key for one in store.published(name, Kind.LOCATION, row.location)]
+    mine = [key for key in shown if evse_key(key) == row.evse_id] or [key for key in shown if key.upper() == row.location.upper()]
+    if mine:
+        tariff = agreement.tariff_for(row.groups) if agreement is not None else None
+        return f"published as {mine[0]}" + (f", tariff {tariff}" if tariff else "") + (", removed" if row.removed else "")
+    if agreement is None:
+        return "not published: no agreement includes it"
+    return f"not published: {_refusal(settings, store, name, row) or 'not yet'}"
+
+
+def _refusal(settings: BridgeConfig, store: SqliteStore, name: str, row: EvseRow) -> str | None:
+    """Why the partner's protocol cannot tell an EVSE."""
+    from bridge.app import make_partner
+    from bridge.model import json as model_json
+
+    thing = store.thing("location", row.location, operator=row.operator)
+    if thing is None:
+        return "its location is not among ours"
+    location: Location = model_json.from_json(Location, json.loads(thing.body))
+    try:
+        encoded = make_partner(name, settings, store).encode(Kind.LOCATION, location)
+    except Refused as why:
+        return str(why)
+    losses = [loss for one in encoded for ident, loss in one.losses if loss.kind == REFUSED and evse_key(ident) == row.evse_id]
+    return f"{losses[0].path or '$'}: {losses[0].because}" if losses else None

@@ -152,7 +152,7 @@ class _Writer:
         value = values[0]
         many = field_at(self.src, mine[0]).many
         if conv is SAME or (self.out and type(conv) in (Of, Utc)):
-            return f"{value} or None" if many else value
+            return f"{value} or None" if many or (self.out and _is_text(field_at(self.src, mine[0]))) else value
         if type(conv) in (Utc, WholeSeconds) and not self.out:
             return f"{value} if {value} is None or {value}.tzinfo is UTC else as_utc({value})"
         if isinstance(conv, Table):

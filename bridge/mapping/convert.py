@@ -188,15 +188,16 @@ class Scaled(Converter):
 
 
 class UpTo(Converter):
-    """A whole number of at most ``top``: a greater one is left out."""
+    """A whole number from ``least`` to ``top``: another one is left out."""
 
-    def __init__(self, top: int, because: str) -> None:
+    def __init__(self, top: int, because: str, *, least: int = 0) -> None:
         self.top = top
+        self.least = least
         self.because = because
         self.note = f"at most {top}"
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
-        if not 0 <= value <= self.top:
+        if not self.least <= value <= self.top:
             cx.lose(at.src[0], DROPPED, value, self.because)
             return None
         return value

@@ -206,6 +206,17 @@ class OpenCdr:
 
 
 @frozen
+class HeldRow:
+    """A mass change that waits for a person. ``what`` is ``locations of OPERATOR`` or ``tokens of PARTNER``."""
+
+    number: int
+    at: str
+    what: str
+    detail: str
+    body: bytes
+
+
+@frozen
 class Happening:
     """A line of the append-only history."""
 
@@ -274,6 +285,10 @@ class Storage(Protocol):
 
     async def hold(self, what: str, detail: str, body: bytes) -> int:
         """A mass change waits for confirmation; returns its number."""
+        ...
+
+    def held(self) -> list[HeldRow]:
+        """What is held, oldest first."""
         ...
 
     async def confirmed(self, what: str) -> bool:

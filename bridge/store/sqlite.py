@@ -25,6 +25,7 @@ from bridge.roaming.storage import (
     EvseRow,
     ExpectedRow,
     Happening,
+    HeldRow,
     OpenCdr,
     Outbound,
     ReservationRow,
@@ -163,6 +164,10 @@ class SqliteStore:
             return int(cursor.lastrowid or 0)
 
         return await self.db.write(work)
+
+    def held(self) -> list[HeldRow]:
+        rows = self.db.read.execute("SELECT * FROM held WHERE confirmed IS NULL ORDER BY id")
+        return [HeldRow(r["id"], r["at"], r["what"], r["detail"], bytes(r["body"])) for r in rows]
 
     async def confirmed(self, what: str) -> bool:
         """What was held is no longer; False if nothing was."""
@@ -460,7 +465,7 @@ class SqliteStore:
 
 def _within(within: Within | None) -> tuple[str, list[str]]:
     """SQL, and its values, that narrows ``published`` to some of our objects."""
-    if within is None:
+    if within is None or (within.scopes is None and within.sources is None):
         return "", []
     if within.sources is not None:
         return f" AND source IN ({', '.join('?' * len(within.sources))})", list(within.sources)

@@ -38,7 +38,7 @@ from bridge.ochp import wire as w
 from mappings.ochp.common import CDR_ID_PATTERN, EVSE_ID, TARIFF_ID_PATTERN, Matching, local
 from mappings.ochp.location import FORMAT, KIND, PLUG
 from mappings.ochp.token import Contract, EmtId
-from mappings.shared import TwoParts, operator_of, text_hash
+from mappings.shared import COUNTRY, TwoParts, operator_of, text_hash
 
 STATUS = Table(
     (c.CdrStatus.NEW, w.CdrStatus.NEW),
@@ -71,18 +71,26 @@ class Identity(Converter):
     note = "operator and CDR id, capitals and digits"
 
     def out(self, value: Any, cx: Context, at: At) -> Any:
-        given, evse_id, party = value
-        if given is None:
+        given, evse_id, party, *sessions = value
+        named = given or next((one for one in sessions if one), None)
+        if named is None:
             return None
-        text = str(given)
+        text = str(named)
         operator = operator_of(evse_id)
         owner = f"{party.country_code}{party.party_id}" if party is not None else operator.compact() if operator is not None else ""
-        if CDR_ID_PATTERN.fullmatch(text) and text.startswith(owner):
-            return text
+        if not re.fullmatch(r"[0-9A-Z]{0,5}", owner):
+            owner = ""
+        made = text if CDR_ID_PATTERN.fullmatch(text) and text.startswith(owner) else self._alias(text, owner)
+        if given is None:
+            cx.lose(at.dst[0], DEFAULTED, made, f"the session's id, {text}, for want of one of the CDR")
+        elif made != text:
+            cx.lose(at.src[0], NARROWED, text, f"{made} stands for it: operator, capitals and digits, at most 36")
+        return made
+
+    def _alias(self, text: str, owner: str) -> str:
         made = owner + re.sub(r"[^0-9A-Z]", "", text.upper())
         if not CDR_ID_PATTERN.fullmatch(made) or made[len(owner) :] != text:
             made = owner + text_hash(text, 31)
-        cx.lose(at.src[0], NARROWED, text, f"{made} stands for it: operator, capitals and digits, at most 36")
         return made
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
@@ -203,7 +211,8 @@ class Lines(Converter):
             if before is None:
                 cx.lose(at.dst[0], DEFAULTED, str(after), f"read back as {path}")
             else:
-                cx.lose(path, NARROWED, str(before), "OCHP tells it by the priced lines")
+                why = (DROPPED, "OCHP has no total time") if path == "total_time" else (NARROWED, "OCHP tells it by the priced lines")
+                cx.lose(path, why[0], str(before), why[1])
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
         lines = tuple(
@@ -219,12 +228,12 @@ class Lines(Converter):
             for p in value
         )
         energy = _sum(lines, c.BillingItem.ENERGY)
-        used, parked = _sum(lines, c.BillingItem.USAGE_TIME), _sum(lines, c.BillingItem.PARKING_TIME)
-        time = None if used is None and parked is None else (used or 0) + (parked or 0)
+        parked = _sum(lines, c.BillingItem.PARKING_TIME)
         costs = [_cost(lines, *items) for items in (
             (c.BillingItem.SERVICE_FEE,), (c.BillingItem.ENERGY,), (c.BillingItem.USAGE_TIME,), (c.BillingItem.PARKING_TIME,),
             (c.BillingItem.RESERVATION, c.BillingItem.RESERVATION_TIME))]  # fmt: skip
-        return lines, energy, time, parked, *costs
+        # Lines tell what was priced: time that cost nothing is in none of them, so that they say nothing about the whole.
+        return lines, energy, None, parked, *costs
 
 
 def _sum(lines: tuple[c.CdrLine, ...], item: c.BillingItem) -> Decimal | None:
@@ -333,7 +342,7 @@ class MeterId(Converter):
 RATINGS = Mapping(loc.Ratings, w.Ratings, (
     row("maximum_power", "maximumPower", Scaled(Decimal(1000))),
     row("guaranteed_power", "guaranteedPower", Scaled(Decimal(1000))),
-    row("nominal_voltage", "nominalVoltage", UpTo(1000, "1 to 1000 V in OCHP")),
+    row("nominal_voltage", "nominalVoltage", UpTo(1000, "1 to 1000 V in OCHP", least=1)),
 ), name="RatingsType")  # fmt: skip
 
 _NO_MONEY = "OCHP tells costs by priced lines"
@@ -341,8 +350,7 @@ _OICP_ONLY = "only OICP has it"
 _OCPI_ONLY = "only OCPI has it"
 
 CDR = Mapping(c.Cdr, w.CDRInfo, (
-    row("id", "CdrId", Identity(), using=("place.evse_id", "party"),
-        or_else=derived(lambda o, cx: o.operator_session_id or o.session_id or o.hub_session_id, "the session's id")),
+    row("id", "CdrId", Identity(), using=("place.evse_id", "party", "operator_session_id", "session_id", "hub_session_id")),
     row("place.evse_id", "evseId", EVSE_ID),
     row(("token.uid", "token.kind", "token.rfid", "token.hashed"), "emtId", EmtId(cards_only=False), using="token.contract_id", hints={
         "token.uid": "emtId.instance", "token.kind": "emtId.tokenType", "token.rfid": "emtId.tokenSubType"}),
@@ -353,12 +361,12 @@ CDR = Mapping(c.Cdr, w.CDRInfo, (
     row("duration", "duration", Matching(re.compile(r"\d{3}:\d{2}:\d{2}"), "duration")),
     row(("place.address.street", "place.address.house_number", "place.address.line"),
         ("chargePointAddress.address", "chargePointAddress.houseNumber"),
-        CdrAddress(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45)),
+        CdrAddress(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45, least=2)),
     row("place.address.city", "chargePointAddress.city", or_else=derived(
         lambda o, cx: (cx.constants.get("cdr_place") or {}).get("city"), "configured: cdr_place.city")),
     row("place.address.postal_code", "chargePointAddress.zipCode", Matching(re.compile(r"[A-Z0-9 \-]{1,10}"), "postal code"),
         or_else=from_partner("postal_code")),
-    row("place.address.country", "chargePointAddress.country", or_else=derived(
+    row("place.address.country", "chargePointAddress.country", COUNTRY, or_else=derived(
         lambda o, cx: (cx.constants.get("cdr_place") or {}).get("country"), "configured: cdr_place.country")),
     row("place.current", "chargePointType", Current(), using=("place.power_type", "place.plug")),
     row("place.plug", "connectorType.connectorStandard", PLUG, or_else=derived(

@@ -44,15 +44,7 @@ from mappings.ochp.common import (
     Matching,
     placed6,
 )
-from mappings.shared import (
-    Phone,
-    TwoParts,
-    file_type,
-    language3,
-    operator_of,
-    place_hash,
-    point,
-)
+from mappings.shared import COUNTRY, Phone, TwoParts, file_type, language3, operator_of, place_hash, point, span_of
 
 _IN_SERVICE = (c.Status.AVAILABLE, c.Status.RESERVED_SOON, c.Status.RESERVED, c.Status.CHARGING, c.Status.BLOCKED, c.Status.OCCUPIED,
                c.Status.NOT_AVAILABLE, c.Status.OUT_OF_ORDER)  # fmt: skip
@@ -335,10 +327,9 @@ class Hours(Converter):
     def back(self, value: Any, cx: Context, at: At) -> Any:
         regular = []
         for i, r in enumerate(value.regularHours or ()):
-            if not 1 <= r.weekday <= 7:
-                cx.lose(f"{at.src[0]}.regularHours[{i}]", DROPPED, r.weekday, "weekdays are 1 to 7")
-                continue
-            regular.append(c.RegularHours(r.weekday, r.periodBegin, r.periodEnd))
+            span = span_of(r.weekday, r.periodBegin, r.periodEnd, cx, f"{at.src[0]}.regularHours[{i}]")
+            if span is not None:
+                regular.append(span)
         periods = [tuple(c.ExceptionalPeriod(as_utc(p.periodBegin), as_utc(p.periodEnd)) for p in side or ())
                    for side in (value.exceptionalOpenings, value.exceptionalClosings)]  # fmt: skip
         return c.Hours(bool(value.twentyfourseven), tuple(regular), *periods), value.closedCharging
@@ -596,11 +587,11 @@ CHARGE_POINT = Mapping(c.Unit, w.ChargePointInfo, (
     row("place.related_resources", "relatedResource", RELATED_RESOURCE, many=True),
     row(("place.address.street", "place.address.house_number", "place.address.line"),
         ("chargePointAddress.address", "chargePointAddress.houseNumber"),
-        TwoParts(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45)),
+        TwoParts(re.compile(r"[A-Z0-9 \-]{1,6}"), mandatory=False, limit=45, least=2)),
     row("place.address.city", "chargePointAddress.city"),
     row("place.address.postal_code", "chargePointAddress.zipCode", Matching(re.compile(r"[A-Z0-9 \-]{1,10}"), "postal code"),
         or_else=from_partner("postal_code")),
-    row("place.address.country", "chargePointAddress.country"),
+    row("place.address.country", "chargePointAddress.country", COUNTRY),
     row("place.coordinates", "chargePointLocation", Coordinates(w.GeoPoint)),
     row("place.related_points", "relatedLocation", Points(), many=True),
     row("place.time_zone", "timeZone"),
@@ -620,7 +611,7 @@ CHARGE_POINT = Mapping(c.Unit, w.ChargePointInfo, (
     row("evse.ratings", "ratings", RatingsConverter(), using=("evse.connectors", "evse.power_levels"), hints={
         "evse.ratings.maximum_power": "ratings.maximumPower", "evse.ratings.nominal_voltage": "ratings.nominalVoltage"}),
     row("evse.user_interface_languages", "userInterfaceLang", Language(), many=True),
-    row("evse.max_reservation_minutes", "maxReservation", UpTo(1000, "1 to 1000 minutes in OCHP")),
+    row("evse.max_reservation_minutes", "maxReservation", UpTo(1000, "1 to 1000 minutes in OCHP", least=1)),
     no_place("evse.uid", because="OCHP knows EVSEs by their EVSE-ID only"),
     no_place("evse.power_levels", because="OCHP rates the EVSE as a whole"),
     no_place("evse.max_capacity_kwh", because=_OICP_ONLY),

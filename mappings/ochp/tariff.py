@@ -17,7 +17,7 @@ from bridge.model.ids import TariffId
 from bridge.model.location import RegularHours
 from bridge.ochp import wire as w
 from mappings.ochp.common import TARIFF_ID_PATTERN
-from mappings.shared import by_day, text_hash
+from mappings.shared import CLOCK, by_day, text_hash
 
 _ITEMS = {
     (c.Dimension.ENERGY, None): w.BillingItem.ENERGY,
@@ -163,6 +163,10 @@ class Tariffs(Converter):
 
     def _add(self, elements: list[c.TariffElement], element: w.TariffElement, cx: Context, path: str) -> None:
         price = element.priceComponent
+        for k, hours in enumerate(element.tariffRestriction.regularHours or ()):
+            if not (1 <= hours.weekday <= 7 and CLOCK.fullmatch(hours.periodBegin) and CLOCK.fullmatch(hours.periodEnd)):
+                because = "no weekday and times of day: without them the price would hold always"
+                raise Refused(f"{path}.tariffRestriction.regularHours[{k}]", because, f"{hours.periodBegin}-{hours.periodEnd}")
         dimension, reservation = _BACK[price.billingItem]
         per = _PER_UNIT.get(dimension)
         step = Decimal(1) if per is None or price.stepSize == 0 else price.stepSize * per

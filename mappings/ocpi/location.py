@@ -32,7 +32,7 @@ from bridge.model.ids import ConnectorId, EvseId, EvseUid, IdError, LocationId, 
 from bridge.model.token import TokenKind
 from bridge.ocpi.wire import v221 as w
 from mappings.ocpi.common import BUSINESS, ENERGY_MIX, IMAGE, TEXT, TEXTS, URL
-from mappings.shared import OneLine, PlainText, operator_of, place_hash, placed_point, point
+from mappings.shared import OneLine, PlainText, operator_of, place_hash, placed_point, point, span_of
 
 STATUS = Table(
     (c.Status.AVAILABLE, w.Status.AVAILABLE),
@@ -237,10 +237,9 @@ class HoursConverter(Converter):
     def back(self, value: Any, cx: Context, at: At) -> Any:
         regular = []
         for i, one in enumerate(value.regular_hours or ()):
-            if not 1 <= one.weekday <= 7:
-                cx.lose(f"{at.src[0]}.regular_hours[{i}]", DROPPED, one.weekday, "weekdays are 1 to 7")
-                continue
-            regular.append(c.RegularHours(one.weekday, one.period_begin, one.period_end))
+            span = span_of(one.weekday, one.period_begin, one.period_end, cx, f"{at.src[0]}.regular_hours[{i}]")
+            if span is not None:
+                regular.append(span)
         return c.Hours(value.twentyfourseven, tuple(regular), _periods(value.exceptional_openings),
                        _periods(value.exceptional_closings))  # fmt: skip
 

@@ -34,7 +34,7 @@ from bridge.model.ids import OperatorId, TariffId
 from bridge.ocpi.wire import v221 as w
 from mappings.ocpi.common import ENERGY_MIX, TEXTS, URL
 from mappings.ocpi.token import party_from
-from mappings.shared import by_day
+from mappings.shared import CLOCK, by_day
 
 DIMENSION = by_name(
     c.Dimension, w.TariffDimensionType, name="TariffDimensionType",
@@ -100,7 +100,21 @@ class Day(Converter):
             raise Refused(at.src[0], "no date", value) from None
 
 
-class EndTime(Converter):
+class Clock(Converter):
+    """A time of day. What is none refuses the tariff: without it the price would hold at other times."""
+
+    note = "HH:MM"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        return value
+
+    def back(self, value: Any, cx: Context, at: At) -> Any:
+        if not CLOCK.fullmatch(value):
+            raise Refused(at.src[0], "no time of day", value)
+        return value
+
+
+class EndTime(Clock):
     """A time of day; the end of the day is 00:00 in OCPI."""
 
     note = "HH:MM, the day's end is 00:00"
@@ -109,9 +123,6 @@ class EndTime(Converter):
         if value == "24:00":
             cx.lose(at.src[0], NARROWED, value, "the end of the day is 00:00 in OCPI: the same moment")
             return "00:00"
-        return value
-
-    def back(self, value: Any, cx: Context, at: At) -> Any:
         return value
 
 
@@ -123,7 +134,7 @@ COMPONENT = Mapping(c.PriceComponent, w.PriceComponent, (
 ))  # fmt: skip
 
 RESTRICTIONS = Mapping(c.Restrictions, w.TariffRestrictions, (
-    row("start_time", "start_time"),
+    row("start_time", "start_time", Clock()),
     row("end_time", "end_time", EndTime()),
     row("start_date", "start_date", Day()),
     row("end_date", "end_date", Day()),

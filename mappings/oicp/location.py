@@ -30,7 +30,7 @@ from bridge.model.common import EnergySource, EnergySourceKind, Image, ImageCate
 from bridge.model.ids import LocationId, OperatorId, operator_key
 from bridge.oicp import wire as w
 from mappings.oicp.common import EVSE_ID, GEO, INFO_TEXT, OPERATOR_ID, PHONE_PATTERN, Spelled
-from mappings.shared import Phone, TwoParts, by_day, operator_of, standard_offset
+from mappings.shared import CLOCK, COUNTRY, Phone, TwoParts, by_day, operator_of, standard_offset
 
 PLUG_FORMAT = Table(
     ((c.Plug.SMALL_PADDLE_INDUCTIVE, c.PlugFormat.SOCKET), w.Plug.SMALL_PADDLE_INDUCTIVE),
@@ -475,9 +475,6 @@ def days_told(days: list[int]) -> list[w.DayOfWeek]:
     return [_DAYS[d] for d in sorted(days)]
 
 
-_CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}")
-
-
 class Hours(Converter):
     """IsOpen24Hours and OpeningTimes; exceptions have no place. Groups of days are written where they fit."""
 
@@ -514,7 +511,7 @@ class Hours(Converter):
         regular: list[c.RegularHours] = []
         for i, one in enumerate(times or ()):
             for j, period in enumerate(one.Period):
-                if not _CLOCK.fullmatch(period.begin) or not _CLOCK.fullmatch(period.end):
+                if not CLOCK.fullmatch(period.begin) or not CLOCK.fullmatch(period.end):
                     cx.lose(
                         f"{at.src[1]}[{i}].Period[{j}]",
                         DROPPED,
@@ -658,7 +655,7 @@ PUSHED = Mapping(c.Unit, w.EvseDataRecord, (
     row("place.suboperator.name", "SubOperatorName"),
     row(("place.address.street", "place.address.house_number", "place.address.line"), ("Address.Street", "Address.HouseNum"),
         TwoParts(re.compile(r".{1,10}"), mandatory=True, limit=100)),
-    row("place.address.country", "Address.Country"),
+    row("place.address.country", "Address.Country", COUNTRY),
     row("place.address.city", "Address.City"),
     row("place.address.postal_code", "Address.PostalCode", SAME, or_else=from_partner("postal_code")),
     row("place.address.state", "Address.Region"),

@@ -16,6 +16,7 @@ from bridge.model.ids import TariffId
 from bridge.model.location import RegularHours
 from bridge.oicp import wire as w
 from mappings.oicp.location import DAYS_OF, days_told
+from mappings.shared import CLOCK
 
 _BASE = (c.Dimension.ENERGY, c.Dimension.TIME)
 _LIMITED = {"start_date": "dates", "end_date": "dates", "start": "moments", "end": "moments", "min_kwh": "energy", "max_kwh": "energy",
@@ -144,6 +145,11 @@ class Product(Converter):
 
     def back(self, value: Any, cx: Context, at: At) -> Any:
         unit, price, power, _, hours, fees = value
+        for i, one in enumerate(hours or ()):
+            for j, period in enumerate(one.Period):
+                if not (CLOCK.fullmatch(period.begin) and CLOCK.fullmatch(period.end)):
+                    because = "no times of day: without them the price would hold always"
+                    raise Refused(f"{at.src[4]}[{i}].Period[{j}]", because, period.begin)
         windows = [RegularHours(day, p.begin, p.end) for one in hours or () for p in one.Period for day in DAYS_OF[one.on]]
         restrictions = _restrictions(tuple(sorted(windows, key=lambda h: (h.weekday, h.begin)))) if windows else None
         components: list[c.PriceComponent] = []

@@ -7,9 +7,8 @@ type of an identifier and the zone in which a moment is written do not matter, u
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -75,7 +74,13 @@ def empty(value: Any) -> bool:
     """Whether a value says nothing: None, an empty list or text, or an object of which that is true of every part."""
     if value is None or value == () or value == "":
         return True
-    return is_shaped(type(value)) and all(empty(getattr(value, name)) for name in shape(type(value)))
+    return is_shaped(type(value)) and all(empty(getattr(value, one.name)) for one in fields_of(value))
+
+
+def fields_of(obj: Any) -> Iterable[FieldShape]:
+    """The fields of an object's class."""
+    cls: Any = type(obj)
+    return shape(cls).values()
 
 
 def _compared(was: Any, now: Any, before: Steps, after: Steps, field: FieldShape | None,
@@ -87,7 +92,7 @@ def _compared(was: Any, now: Any, before: Steps, after: Steps, field: FieldShape
     elif isinstance(was, tuple) and isinstance(now, tuple):
         yield from _lists(was, now, before, after, lost, ordered=True)
     elif is_shaped(type(was)) and type(was) is type(now):
-        for part in shape(type(was)).values():
+        for part in fields_of(was):
             yield from _field(was, now, before, after, part, lost)
     elif not _same(was, now, field):
         yield Difference(before, after, was, now)
@@ -136,7 +141,7 @@ def leaves(value: Any, path: Steps = ()) -> Iterator[tuple[Steps, Any]]:
         for i, one in enumerate(value):
             yield from leaves(one, (*path, i))
     elif is_shaped(type(value)):
-        for part in shape(type(value)).values():
+        for part in fields_of(value):
             yield from leaves(told(value, part.name), (*path, part.wire))
     else:
         yield path, value
@@ -157,6 +162,8 @@ def _same(was: Any, now: Any, field: FieldShape | None) -> bool:
 
 
 def _lists(was: Any, now: Any, before: Steps, after: Steps, lost: Lost, *, ordered: bool) -> Iterator[Difference]:
+    i: Any
+    j: Any
     doomed = {i: lost[(*before, i)] for i in range(len(was)) if (*before, i) in lost}
     for i, j in _paired(was, now, doomed) if ordered else _matched(was, now, doomed):
         if i is None:

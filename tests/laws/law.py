@@ -9,19 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import mappings
 from attrs import field, frozen
+
+import mappings
 from bridge.errors import Refused
 from bridge.mapping import DEFAULTED, DROPPED, NARROWED, REFUSED, TRUNCATED, Facts, Loss, Mapping, Row, Settings, partner, registry
 from bridge.mapping.loss import KINDS
 from bridge.mapping.registry import Entry
 from bridge.mapping.rows import has_reads_as
 from bridge.mapping.shape import is_shaped, shape
-from tests.laws.difference import Difference, Steps, differences, empty, spelled, steps
+from bridge.model import location, tariff
+from tests.laws.difference import Difference, Steps, differences, empty, fields_of, spelled, steps
 from tests.laws.normal import CAVEATS
 
 FACTS = Facts(now=datetime(2024, 5, 1, 12, 0, tzinfo=UTC))
@@ -34,7 +37,7 @@ def example() -> Settings:
     return partner.load(Path(mappings.__file__).parent / "partners" / "example.toml")
 
 
-@frozen
+@frozen(eq=False)
 class Case:
     """A registered mapping under test."""
 
@@ -131,7 +134,7 @@ def at(obj: Any, path: Steps) -> Any:
         if isinstance(step, int):
             obj = obj[step] if isinstance(obj, tuple) and step < len(obj) else None
         else:
-            obj = next((getattr(obj, f.name) for f in shape(type(obj)).values() if f.wire == step), None) if is_shaped(type(obj)) else None
+            obj = next((getattr(obj, f.name) for f in fields_of(obj) if f.wire == step), None) if is_shaped(type(obj)) else None
     return obj
 
 
@@ -162,9 +165,7 @@ def broken_rows(trip: Trip) -> list[str]:
 def tried(trip: Trip, one: Row) -> bool:
     """Whether the row had a value in this trip, and something of it arrived on the other side."""
     mine, theirs = (one.canon, one.wire) if trip.out else (one.wire, one.canon)
-    return all(
-        any(not empty(at(obj, steps(_wired(path)))) for path in paths) for obj, paths in ((trip.given, mine), (trip.there, theirs))
-    )
+    return all(any(not empty(at(obj, steps(_wired(path)))) for path in paths) for obj, paths in ((trip.given, mine), (trip.there, theirs)))
 
 
 def _fields(trip: Trip, one: Row) -> list[Steps]:
@@ -313,5 +314,28 @@ def ill_told(trip: Trip) -> list[str]:
     return wrong
 
 
-__all__ = ["FACTS", "NONE", "Case", "Told", "Trip", "at", "broken_rows", "cases", "empty", "example", "ill_told", "leads", "lost_ways",
-           "name", "noise", "rows", "travel", "tried", "untold"]  # fmt: skip
+CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
+
+
+def _clocks(*times: str | None) -> bool:
+    return all(CLOCK.fullmatch(time) for time in times if time is not None)
+
+
+def broken_promises(obj: Any, path: Steps = ()) -> Iterator[str]:
+    """What an object of the model holds against the model's own documentation: times in UTC, degrees, weekdays, times of day."""
+    if isinstance(obj, tuple):
+        for i, one in enumerate(obj):
+            yield from broken_promises(one, (*path, i))
+    elif is_shaped(type(obj)):
+        for one in fields_of(obj):
+            yield from broken_promises(getattr(obj, one.name), (*path, one.name))
+        if isinstance(obj, location.GeoPoint) and not (abs(obj.latitude) <= 90 and abs(obj.longitude) <= 180):
+            yield f"{spelled(path)}: {obj} is nowhere"
+        if isinstance(obj, location.RegularHours) and not (1 <= obj.weekday <= 7 and _clocks(obj.begin, obj.end)):
+            yield f"{spelled(path)}: {obj} is no span of a weekday"
+        if isinstance(obj, tariff.Restrictions) and not _clocks(obj.start_time, obj.end_time):
+            yield f"{spelled(path)}: {obj} has a time that is no time of day"
+    elif isinstance(obj, datetime) and obj.tzinfo is not UTC:
+        yield f"{spelled(path)}: {obj} is not in UTC"
+    elif isinstance(obj, Decimal) and not obj.is_finite():
+        yield f"{spelled(path)}: {obj} is no number"

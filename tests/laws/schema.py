@@ -18,8 +18,9 @@ from lxml import etree
 import wsdl
 from bridge.codec import xml
 from bridge.mapping.registry import Entry
-from bridge.mapping.shape import is_shaped, shape
+from bridge.mapping.shape import is_shaped
 from bridge.translate.files import XmlCodec, encode
+from tests.laws.difference import fields_of
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
@@ -36,7 +37,7 @@ def faults(entry: Entry, wire: Any) -> list[str]:
 
 def annotated_faults(obj: Any, path: str = "$") -> Iterator[str]:
     """Fields that must be there and are not, and texts longer than they may be."""
-    for one in shape(type(obj)).values():
+    for one in fields_of(obj):
         value, at = getattr(obj, one.name), f"{path}.{one.wire}"
         if value is None:
             if one.required:
@@ -77,7 +78,10 @@ def _schema() -> etree.XMLSchema:
 def xsd_faults(element: etree._Element) -> list[str]:
     """Faults by ``wsdl/ochp-1.4.xsd``."""
     schema = _schema()
-    return [] if schema.validate(element) else [f"line {e.line}: {e.message}" for e in schema.error_log]
+    if schema.validate(element):
+        return []
+    log: Any = schema.error_log
+    return [f"line {e.line}: {e.message}" for e in log]
 
 
 # --- the judge --------------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ async def world() -> AsyncIterator[World]:
 async def until(done: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait for a condition on a charger, which tells nobody of its changes."""
     async with asyncio.timeout(seconds):
-        while not done():  # noqa: ASYNC110
+        while not done():
             await asyncio.sleep(0.005)
 
 

@@ -25,7 +25,7 @@ from bridge.mapping.context import Settings
 from bridge.model.location import Status
 from bridge.roaming.ports import ConnectorRef, MeterSample
 from bridge.roaming.publish import Imported
-from bridge.simulate import clearing_house, emsp, hubject
+from bridge.simulate import clearing_house, emsp, emsp_state, hubject
 from bridge.simulate.clearing_house import ClearingHouse
 from bridge.simulate.emsp_state import Emsp
 from bridge.simulate.hubject_hub import Driver, Hub, HubSettings
@@ -102,7 +102,7 @@ class World:
         elif name == "clearinghouse":
             self.house.trouble = clearing_house.Trouble(**how, count=count)
         else:
-            self.emsps[name].trouble = emsp.Faults(**how, count=count)
+            self.emsps[name].trouble = emsp_state.Faults(**how, count=count)
 
     def mend(self, name: str) -> None:
         """It answers well again."""
@@ -111,7 +111,7 @@ class World:
         elif name == "clearinghouse":
             self.house.trouble = None
         else:
-            self.emsps[name].trouble = emsp.Faults()
+            self.emsps[name].trouble = emsp_state.Faults()
 
     def spoiled(self, name: str, of: int = 10_000) -> int:
         """How many requests a broken partner has answered badly."""
@@ -193,6 +193,10 @@ class World:
     async def quiet(self) -> None:
         """Nothing waits to be delivered."""
         await until("the outbox is empty", lambda: not self.jobs())
+
+    async def quietly(self, name: str) -> None:
+        """Nothing is under way to a partner."""
+        await until("nothing is under way", lambda: not self.jobs(name, "taken"))
 
     @property
     def store(self) -> Any:
