@@ -276,7 +276,7 @@ async def test_what_waits_for_a_partner_does_not_go_out_when_its_agreement_has_e
     await w.core.publisher.import_tariffs("acme", [tariff()])
     await load(w)
     await w.sessions.status(FIRST, Status.RESERVED, w.clock())
-    p.answers = [Retry("down", after=0.001)] * 2  # the tariff; then the partner has asked to wait
+    p.answers = [Retry("down", after=0.5)]  # the tariff; then the partner has asked to wait
     assert {j.kind for j in await deliver(w)} == {Kind.TARIFF}
     w.clock.ahead(hours=2)
     w.core.dispatchers["p"]._held = 0.0
