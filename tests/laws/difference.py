@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +24,7 @@ Steps = tuple[str | int, ...]
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
+@lru_cache(maxsize=65536)
 def steps(path: str) -> Steps:
     """``evses[0].id`` as ``("evses", 0, "id")``."""
     return tuple(name or int(index) for name, index in _STEP.findall(path))

@@ -185,6 +185,7 @@ def name(one: Row) -> str:
     return f"{', '.join(one.canon)} <-> {', '.join(one.wire)}"
 
 
+@cache
 def _wired(path: str) -> str:
     return ".".join(part.rstrip("_") for part in path.split("."))
 

@@ -51,6 +51,7 @@ _SET = "a set: no protocol gives the order a meaning"
 _FORMS = (
     Form(c.Evse, "capabilities", _SET),
     Form(c.Evse, "payment_options", _SET),
+    Form(c.Evse, "power_levels", "facilities that nothing ties to a plug; those of the plugs may be read among them"),
     Form(c.Evse, "images", "OCHP gathers the pictures of place and EVSE in one list"),
     Form(c.Place, "images", "OCHP gathers the pictures of place and EVSE in one list"),
     Form(common.EnergyMix, "impacts", "a set; OICP has a field for each kind"),
