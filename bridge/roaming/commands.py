@@ -42,7 +42,7 @@ class Commands:
     async def run(self, partner: str, command: Command, answer_to: str | None) -> CommandOutcome:
         """The outcome, or with ``answer_to`` the acceptance, the outcome following there."""
         if answer_to is None:
-            return await self._recorded(partner, command)
+            return await self._recorded(partner, command, waits=True)
         refusal = self._refusal(partner, command)
         if refusal is not None:
             await self._record(partner, command, refusal)
@@ -58,7 +58,7 @@ class Commands:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _later(self, partner: str, command: Command, answer_to: str) -> None:
-        outcome = await self._recorded(partner, command)
+        outcome = await self._recorded(partner, command, waits=False)
         hearer = self.partners.get(partner)
         if not isinstance(hearer, HearsOutcomes):
             return
@@ -74,11 +74,11 @@ class Commands:
             else:
                 return
 
-    async def _recorded(self, partner: str, command: Command) -> CommandOutcome:
+    async def _recorded(self, partner: str, command: Command, *, waits: bool) -> CommandOutcome:
         try:
             result = self._refusal(partner, command)
             if result is None:
-                result = await self._carry_out(partner, command)
+                result = await self._carry_out(partner, command, waits=waits)
         except Exception as why:  # noqa: BLE001  (the partner waits for an outcome)
             log.error("a command of %s failed: %s", partner, fault(why))
             result = CommandResult.FAILED
@@ -162,7 +162,7 @@ class Commands:
 
     # --- do it -------------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, partner: str, command: Command) -> CommandResult:
+    async def _carry_out(self, partner: str, command: Command, *, waits: bool) -> CommandResult:
         if command.kind is CommandKind.STOP_SESSION:
             session = self._session(partner, command)
             return await self.chargers.stop(session.charge_point, session.tx) if session is not None else CommandResult.UNKNOWN_SESSION
@@ -174,12 +174,12 @@ class Commands:
             return CommandResult.REJECTED
         ref = ConnectorRef(evse.charge_point, evse.connector)
         if command.kind is CommandKind.START_SESSION:
-            return await self._start(partner, command, ref, evse)
+            return await self._start(partner, command, ref, evse, waits=waits)
         if command.kind is CommandKind.UNLOCK_CONNECTOR:
             return await self.chargers.unlock(ref)
         return await self._reserve(partner, command, ref)
 
-    async def _start(self, partner: str, command: Command, ref: ConnectorRef, evse: EvseRow) -> CommandResult:
+    async def _start(self, partner: str, command: Command, ref: ConnectorRef, evse: EvseRow, *, waits: bool) -> CommandResult:
         """Start with an id tag that the charger can hold; the transaction is expected under it, also after a restart.
 
         A charger that does not answer may start all the same: then the transaction still belongs to this partner.
@@ -189,10 +189,12 @@ class Commands:
                                     command.hub_session_id, command.provider_session_id, command.authorization_reference)  # fmt: skip
         decision = Decision(str(uuid.uuid4()), ChargerAnswer.ACCEPTED, "command", f"started by {partner}", partner, command.token, reply)
         expectations = self.sessions.expectations
-        await expectations.remote(ref.charge_point, ref.connector, tag, decision, evse.evse_id)
+        await expectations.remote(ref.charge_point, ref.connector, tag, decision, evse.evse_id, answered=not waits)
         result = await self.chargers.start(ref, tag)
         if result not in (CommandResult.ACCEPTED, CommandResult.TIMEOUT):
             await expectations.not_remote(ref.charge_point, tag)
+        elif waits:
+            await expectations.answered(ref.charge_point, tag)
         return result
 
     async def _reserve(self, partner: str, command: Command, ref: ConnectorRef) -> CommandResult:

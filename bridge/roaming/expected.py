@@ -1,7 +1,9 @@
 """Transactions that are expected: a card was accepted at a charger, or a partner started there remotely.
 
 A card that was accepted is remembered in memory: after a restart it is decided anew. A remote start is remembered in the
-store, before the charger hears of it: its CDR has to reach whoever started it, whatever happens in between.
+store, before the charger hears of it: its CDR has to reach whoever started it, whatever happens in between. Only one whose
+partner waited for our answer and cannot have got it, because the bridge ended before, is over: the partner took it for
+failed (Hubject takes no CDR for such a session), so the charger is told to stop.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Expectations:
         self.authoriser = authoriser
         self.now = now
         self._cards: dict[tuple[str, str], Expected] = {}
+        self._asked: set[tuple[str, str]] = set()
 
     def card(self, charge_point: str, id_token: str, decision: Decision) -> None:
         """A card was accepted here."""
@@ -55,23 +58,31 @@ class Expectations:
         standing = self.authoriser.standing(id_token, decision.partner)
         self._cards[charge_point, fingerprint(id_token)] = Expected(decision, now + REMEMBERED, standing=standing)
 
-    async def remote(self, charge_point: str, connector: int, id_token: str, decision: Decision, evse_id: str) -> None:
-        """A partner starts here; durable when it returns."""
+    async def remote(self, charge_point: str, connector: int, id_token: str, decision: Decision, evse_id: str, *,
+                     answered: bool = True) -> None:  # fmt: skip
+        """A partner starts here; durable when it returns. ``answered``: it does not wait for what comes of it."""
         now, card = self.now(), fingerprint(id_token)
         contract = decision.token.contract_id if decision.token is not None else None
         row = DecisionRow(decision.id, now, charge_point, evse_id, mask(id_token), card, str(contract) if contract else None,
                           decision.answer.value, f"{decision.how}: {decision.reason}", decision.partner, [], 0.0)  # fmt: skip
-        await self.store.expect(ExpectedRow(charge_point, card, connector, to_json(decision), now + REMEMBERED), row)
+        self._asked.add((charge_point, card))
+        await self.store.expect(ExpectedRow(charge_point, card, connector, to_json(decision), now + REMEMBERED, answered), row)
+
+    async def answered(self, charge_point: str, id_token: str) -> None:
+        """The partner that waited is about to hear that it started."""
+        await self.store.answered(charge_point, fingerprint(id_token))
 
     async def not_remote(self, charge_point: str, id_token: str) -> None:
         """The charger refused: it will not begin."""
+        self._asked.discard((charge_point, fingerprint(id_token)))
         await self.store.unexpect(charge_point, fingerprint(id_token))
 
     def find(self, charge_point: str, id_token: str, connector: int | None = None) -> Expected | None:
         """What is expected of this card, if it still holds: a token that was revoked since is to be decided anew."""
         card = fingerprint(id_token)
         row = self.store.expected(charge_point, card)
-        if row is not None and row.until > self.now() and (connector is None or row.connector in (None, connector)):
+        ours = row is not None and (row.answered or (charge_point, card) in self._asked)
+        if ours and row is not None and row.until > self.now() and (connector is None or row.connector in (None, connector)):
             return Expected(from_json(row.decision), row.until, row.connector)
         found = self._cards.get((charge_point, card))
         if found is None:
@@ -86,6 +97,7 @@ class Expectations:
     def came(self, charge_point: str, id_token: str) -> None:
         """The transaction began (the store forgets a remote start together with opening the session)."""
         self._cards.pop((charge_point, fingerprint(id_token)), None)
+        self._asked.discard((charge_point, fingerprint(id_token)))
 
 
 def to_json(decision: Decision) -> bytes:

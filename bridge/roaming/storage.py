@@ -177,6 +177,8 @@ class ExpectedRow:
     connector: int | None
     decision: bytes
     until: datetime
+    answered: bool = True
+    """Whether the partner was told that it started; one that waits for this and hears nothing takes it for failed."""
 
 
 @frozen
@@ -347,6 +349,10 @@ class Storage(Protocol):
 
     def expected(self, charge_point: str, card: str) -> ExpectedRow | None:
         """What is expected of a card at a charge point."""
+        ...
+
+    async def answered(self, charge_point: str, card: str) -> None:
+        """The partner is about to be told that it started."""
         ...
 
     async def unexpect(self, charge_point: str, card: str) -> None:

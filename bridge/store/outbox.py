@@ -101,9 +101,7 @@ def release_all(db: sqlite3.Connection) -> int:
     db.execute("UPDATE outbox SET uncertain = 1 WHERE state = 'taken'")
     db.execute(_RELEASE)
     released = db.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'taken'").rowcount
-    db.execute("DELETE FROM outbox WHERE state = 'waiting' AND kind <> 'cdr' AND EXISTS (SELECT 1 FROM outbox AS newer WHERE"
-               " newer.partner = outbox.partner AND newer.kind = outbox.kind AND newer.key = outbox.key AND newer.state = 'waiting'"
-               " AND newer.id > outbox.id)")  # fmt: skip
+    _give_way(db)
     return released
 
 
@@ -138,6 +136,15 @@ def put_back(db: sqlite3.Connection, jobs: Sequence[Job]) -> None:
     """Jobs that were taken and not tried wait again, as if they had never been taken."""
     db.execute("UPDATE outbox SET state = 'waiting', attempts = attempts - 1 WHERE state = 'taken' AND id IN"
                " (SELECT value FROM json_each(?))", (json.dumps([j.id for j in jobs]),))  # fmt: skip
+    _give_way(db, [j.id for j in jobs])
+
+
+def _give_way(db: sqlite3.Connection, ids: Sequence[int] | None = None) -> None:
+    """A state that waits behind a newer one of its object is not needed (any, or one of these)."""
+    db.execute("DELETE FROM outbox WHERE state = 'waiting' AND kind <> 'cdr' AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))"
+               " AND EXISTS (SELECT 1 FROM outbox AS newer WHERE newer.partner = outbox.partner AND newer.kind = outbox.kind"
+               " AND newer.key = outbox.key AND newer.state = 'waiting' AND newer.id > outbox.id)",
+               (None if ids is None else json.dumps(ids),))  # fmt: skip
 
 
 def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, uncertain: bool, random: Random) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
     from sqlite_utils import Database
 
@@ -79,15 +80,18 @@ CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
+ANSWERED = "ALTER TABLE expected ADD COLUMN answered INTEGER NOT NULL DEFAULT 1;"
+
+MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED))
+
 _SET = "bridge"
-_NEWEST = "001_first"
 
 
 def is_newest(db: sqlite3.Connection) -> bool:
     """Whether the newest migration was applied, so that there is nothing to do."""
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone() is None:
         return False
-    found = db.execute("SELECT 1 FROM _sqlite_migrations WHERE migration_set = ? AND name = ?", (_SET, _NEWEST))
+    found = db.execute("SELECT 1 FROM _sqlite_migrations WHERE migration_set = ? AND name = ?", (_SET, MIGRATIONS[-1][0]))
     return found.fetchone() is not None
 
 
@@ -96,9 +100,13 @@ def migrate(db: Database) -> None:
     from sqlite_utils import Migrations
 
     steps = Migrations(_SET)
-
-    @steps(name=_NEWEST, transactional=False)
-    def first(db: Database) -> None:
-        db.executescript(FIRST)
-
+    for name, script in MIGRATIONS:
+        steps(name=name, transactional=False)(_running(script))
     steps.apply(db)
+
+
+def _running(script: str) -> Callable[[Database], None]:
+    def run(db: Database) -> None:
+        db.executescript(script)
+
+    return run

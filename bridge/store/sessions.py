@@ -34,8 +34,8 @@ def started(db: sqlite3.Connection, charge_point: str, connector: int, id_tags: 
 def expect(db: sqlite3.Connection, row: ExpectedRow) -> None:
     """A remote start is under way; those that never came are forgotten."""
     db.execute("DELETE FROM expected WHERE julianday(until) < julianday(?) - 1", (_text(row.until),))
-    db.execute("INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?, ?)",
-               (row.charge_point, row.card, row.connector, row.decision, _text(row.until)))  # fmt: skip
+    db.execute("INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?, ?, ?)",
+               (row.charge_point, row.card, row.connector, row.decision, _text(row.until), int(row.answered)))  # fmt: skip
 
 
 def expected(db: sqlite3.Connection, charge_point: str, card: str) -> ExpectedRow | None:
@@ -43,7 +43,13 @@ def expected(db: sqlite3.Connection, charge_point: str, card: str) -> ExpectedRo
     r = db.execute("SELECT * FROM expected WHERE charge_point = ? AND card = ?", (charge_point, card)).fetchone()
     if r is None:
         return None
-    return ExpectedRow(r["charge_point"], r["card"], r["connector"], bytes(r["decision"]), datetime.fromisoformat(r["until"]))
+    return ExpectedRow(r["charge_point"], r["card"], r["connector"], bytes(r["decision"]), datetime.fromisoformat(r["until"]),
+                       bool(r["answered"]))  # fmt: skip
+
+
+def answered(db: sqlite3.Connection, charge_point: str, card: str) -> None:
+    """The partner is about to hear of it."""
+    db.execute("UPDATE expected SET answered = 1 WHERE charge_point = ? AND card = ?", (charge_point, card))
 
 
 def unexpect(db: sqlite3.Connection, charge_point: str, card: str) -> None:

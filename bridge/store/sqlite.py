@@ -292,6 +292,9 @@ class SqliteStore:
     def expected(self, charge_point: str, card: str) -> ExpectedRow | None:
         return sessions.expected(self.db.read, charge_point, card)
 
+    async def answered(self, charge_point: str, card: str) -> None:
+        await self.db.write(lambda db: sessions.answered(db, charge_point, card))
+
     async def unexpect(self, charge_point: str, card: str) -> None:
         await self.db.write(lambda db: sessions.unexpect(db, charge_point, card))
 

@@ -28,6 +28,7 @@ from bridge.demo.play import Stage
 
 KILLS = 20
 SEED = 20260311
+UNKNOWN = "the SessionID is not known"
 HELD_BACK = 0.25
 """Seconds for which the answer to a CDR is held back."""
 
@@ -300,6 +301,12 @@ async def settled(on: Stage) -> None:
     await on.until("everything is settled", done, patience=30.0)
 
 
+def unheard(session: dict[str, Any], cdr: dict[str, Any]) -> bool:
+    """A remote start that Hubject holds for failed: the kill fell into the few milliseconds between the transaction's begin
+    and our answer to Hubject. Nobody can bill it through the hub; it waits for a person."""
+    return json.loads(session["auth"])["how"] == "command" and cdr["state"] == "refused" and UNKNOWN in (cdr["error"] or "")
+
+
 async def judge(on: Stage, relay: Relay, drivers: Drivers, killer: Killer) -> None:
     transactions = [(name, t) for name in scene.CHARGERS for t in (await on.report(name))["transactions"]]
     sessions = {(s["charge_point"], s["tx"]): s for s in looked_up(on, "SELECT * FROM session")}
@@ -308,7 +315,7 @@ async def judge(on: Stage, relay: Relay, drivers: Drivers, killer: Killer) -> No
 
     # No transaction is forgotten, none is there twice, and each says what the charger's meter said.
     assert sorted(sessions) == sorted((name, t["number"]) for name, t in transactions)
-    accepted = 0
+    accepted, disowned = 0, []
     for name, t in transactions:
         session = sessions[name, t["number"]]
         assert (session["state"], session["meter_start"], session["meter_stop"]) == ("ended", t["meter_start"], t["meter_stop"])
@@ -317,22 +324,29 @@ async def judge(on: Stage, relay: Relay, drivers: Drivers, killer: Killer) -> No
             continue
         accepted += 1
         cdr = cdrs[session["id"]]
-        assert (cdr["state"], cdr["partner"]) == ("acknowledged", owners[t["id_tag"]]), dict(cdr, body=None)
+        if unheard(session, cdr):
+            disowned.append(cdr)
+        else:
+            assert (cdr["state"], cdr["partner"]) == ("acknowledged", owners[t["id_tag"]]), dict(cdr, body=None)
         assert float(cdr["kwh"]) == pytest.approx((t["meter_stop"] - t["meter_start"]) / 1000)
     assert len(cdrs) == accepted
+    assert len(disowned) <= 1
     assert {c["partner"] for c in cdrs.values()} == set(drivers.cards), "drivers of every partner charged"
 
     # Every CDR is at its partner, once, and was the same however often it was sent.
     held, rejections = await play.counted(on)
-    names = {c["session"] if c["partner"] == "hubject" else c["id"]: c["partner"] for c in cdrs.values()}
+    names = {c["session"] if c["partner"] == "hubject" else c["id"]: c["partner"] for c in cdrs.values() if c not in disowned}
     for partner in drivers.cards:
         assert sorted(held[partner]) == sorted(n for n, p in names.items() if p == partner)
-    assert {(p, n) for n, p in names.items()} == set(relay.sent)
+    assert {(p, n) for n, p in names.items()} == {key for key in relay.sent if key[1] not in {c["session"] for c in disowned}}
     assert all(len(set(bodies)) == 1 for bodies in relay.sent.values())
     repeated = sum(len(bodies) > 1 for bodies in relay.sent.values())
     assert repeated >= 3, "kills fell between a CDR and its answer"
-    assert rejections == []
-    assert not looked_up(on, "SELECT * FROM outbox WHERE state = 'dead'")
+    assert [r for r in rejections if not (disowned and UNKNOWN in r)] == []
+    dead = looked_up(on, "SELECT partner, kind, op, key, error FROM outbox WHERE state = 'dead'")
+    known = {json.loads(s["auth"])["hub_session_id"] for s in sessions.values() if s["id"] in {c["session"] for c in disowned}}
+    assert [one for one in dead if one["key"] not in known] == []
     remote = sum(t["id_tag"] in (drivers.app, scene.HUBJECT_EVCO) for _, t in transactions)
     print(f"{len(transactions)} transactions ({remote} started remotely), {accepted} CDRs, {repeated} of them sent more than once; "  # noqa: T201
+          f"{len(transactions) - accepted} refused, {len(disowned)} for a person; "
           f"killed {len(killer.moments)} times: {', '.join(killer.moments)}")  # fmt: skip

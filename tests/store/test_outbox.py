@@ -367,6 +367,14 @@ async def test_a_crash_lets_go_of_what_was_taken_and_nothing_else(store: SqliteS
     assert {j.attempts for j in await claim(store) if j.key == "C2"} == {1}
 
 
+async def test_what_is_put_back_gives_way_to_the_newer_state(store: SqliteStore) -> None:
+    await send(store, out("a", "1"), out("b", "1"))
+    taken = await claim(store)
+    await send(store, out("a", "2"))
+    await store.put_back(taken)
+    assert sorted((r["key"], r["body"], r["attempts"]) for r in rows(store)) == [("a", b"2", 0), ("b", b"1", 0)]
+
+
 async def test_looking_at_a_store_does_not_let_go_of_what_a_bridge_has_in_its_hands(store: SqliteStore, tmp_path: Path) -> None:
     await session_with_cdr(store)
     await claim(store)
