@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.errors import Declined, Unreachable
 from bridge.model import json as model_json
@@ -71,6 +71,8 @@ class Decision:
     partner: str | None = None
     token: Token | None = None
     reply: AuthorisationAnswer | None = None
+    standing: bool | None = None
+    """Whether the partner's own token list let the card be used as it stood; None if it does not name the card."""
 
     @property
     def accepted(self) -> bool:
@@ -163,8 +165,11 @@ class Authoriser:
         """The decision about a card at a charge point, recorded."""
         started = time.perf_counter()
         asked: list[_Asked] = []
+        listed: list[TokenRow] = []
         plain = normal(uid)
-        decision = await self._decide(plain, evses, asked)
+        decision = await self._decide(plain, evses, asked, listed)
+        if listed:
+            decision = evolve(decision, standing=self._standing(listed, decision.partner))
         contract = str(decision.token.contract_id) if decision.token is not None and decision.token.contract_id else None
         await self.store.save_decision(DecisionRow(
             decision.id, self.now(), charge_point, evses[0].evse_id if len(evses) == 1 else None, mask(plain), fingerprint(plain), contract,
@@ -172,14 +177,15 @@ class Authoriser:
             (time.perf_counter() - started) * 1000))  # fmt: skip
         return decision
 
-    async def _decide(self, uid: str, evses: Sequence[EvseRow], asked: list[_Asked]) -> Decision:
+    async def _decide(self, uid: str, evses: Sequence[EvseRow], asked: list[_Asked], listed: list[TokenRow]) -> Decision:
         if not evses:
             return _decision(ChargerAnswer.INVALID, "refused", "no EVSE is bound to this charger")
         if uid in self.own:
             return _decision(ChargerAnswer.ACCEPTED, "own", "a customer of the operator")
         if is_alias(uid):
             return _decision(ChargerAnswer.INVALID, "refused", "it stands for a remote start that is over")
-        known = [t for t in self.store.tokens(*lookup_keys(uid)) if self._may(t.partner, kinds.TOKENS, evses)]
+        listed += self.store.tokens(*lookup_keys(uid))
+        known = [t for t in listed if self._may(t.partner, kinds.TOKENS, evses)]
         if known:
             return await self._known(uid, known, evses, asked)
         if is_random(uid):
@@ -188,8 +194,11 @@ class Authoriser:
 
     def standing(self, uid: str, partner: str | None) -> bool | None:
         """Whether a partner's token with this uid may be used as it stands; None if it gave us none."""
-        rows = [t for t in self.store.tokens(*lookup_keys(normal(uid))) if t.partner == partner]
-        return any(self._usable(t) for t in rows) if rows else None
+        return self._standing(self.store.tokens(*lookup_keys(normal(uid))), partner)
+
+    def _standing(self, rows: Sequence[TokenRow], partner: str | None) -> bool | None:
+        usable = [self._usable(t) for t in rows if t.partner == partner]
+        return any(usable) if usable else None
 
     def _may(self, partner: str, kind: str, evses: Sequence[EvseRow]) -> bool:
         return any(self.book.find(partner, kind, e.operator, e.groups, self.now()) is not None for e in evses)

@@ -32,12 +32,11 @@ _MOST = 10_000
 
 @frozen
 class Expected:
-    """A decision that waits for its transaction. ``standing``: whether the token was valid as it stood (None: not known)."""
+    """A decision that waits for its transaction."""
 
     decision: Decision
     until: datetime
     connector: int | None = None
-    standing: bool | None = None
 
 
 class Expectations:
@@ -55,8 +54,7 @@ class Expectations:
         now = self.now()
         if len(self._cards) >= _MOST:
             self._cards = {key: one for key, one in self._cards.items() if one.until > now}
-        standing = self.authoriser.standing(id_token, decision.partner)
-        self._cards[charge_point, fingerprint(id_token)] = Expected(decision, now + REMEMBERED, standing=standing)
+        self._cards[charge_point, fingerprint(id_token)] = Expected(decision, now + REMEMBERED)
 
     async def remote(self, charge_point: str, connector: int, id_token: str, decision: Decision, evse_id: str, *,
                      answered: bool = True) -> None:  # fmt: skip
@@ -88,7 +86,7 @@ class Expectations:
         if found is None:
             return None
         if found.until <= self.now() or (
-            found.standing is not False and self.authoriser.standing(id_token, found.decision.partner) is False
+            found.decision.standing is not False and self.authoriser.standing(id_token, found.decision.partner) is False
         ):
             del self._cards[charge_point, card]
             return None

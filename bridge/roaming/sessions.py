@@ -85,12 +85,13 @@ class Sessions:
     # --- authorisation -----------------------------------------------------------------------------------------------
 
     async def authorise(self, charge_point: str, id_token: str) -> ChargerAnswer:
-        expected = self.expectations.find(charge_point, id_token)
-        if expected is not None and expected.decision.how == "command":
-            return ChargerAnswer.ACCEPTED
-        running = [s for s in self.store.open_sessions(charge_point) if s.auth.get("accepted")]
-        if any(normal(s.id_tag) == normal(id_token) for s in running):
-            return ChargerAnswer.ACCEPTED  # the card that started may stop
+        if self.store.busy(charge_point):
+            expected = self.expectations.find(charge_point, id_token)
+            if expected is not None and expected.decision.how == "command":
+                return ChargerAnswer.ACCEPTED
+            running = [s for s in self.store.open_sessions(charge_point) if s.auth.get("accepted")]
+            if any(normal(s.id_tag) == normal(id_token) for s in running):
+                return ChargerAnswer.ACCEPTED  # the card that started may stop
         decision = await self.authoriser.decide(charge_point, id_token, self.store.evses_at(charge_point))
         if decision.accepted:
             self.expectations.card(charge_point, id_token, decision)

@@ -375,6 +375,10 @@ class Storage(Protocol):
         """By transaction number or id."""
         ...
 
+    def busy(self, charge_point: str) -> bool:
+        """Whether a session runs at a charge point or a remote start is expected there."""
+        ...
+
     def open_sessions(self, charge_point: str, connector: int | None = None) -> list[SessionRow]:
         """Sessions that have not ended."""
         ...

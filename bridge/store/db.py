@@ -14,7 +14,7 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +47,10 @@ def _complain(future: Future[Any]) -> None:
         log.error("a record was not written: %s", type(why).__name__)
 
 
+def _together(work: Callable[[sqlite3.Connection, Sequence[T]], Any], rows: Sequence[T]) -> Work:
+    return lambda db: work(db, rows)
+
+
 class Database:
     """The store's file. ``write`` from any coroutine; ``read`` at once, in the calling thread."""
 
@@ -55,7 +59,7 @@ class Database:
         self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._taking = threading.Lock()
-        self._later: list[tuple[Work, Future[Any]]] = []
+        self._later: dict[Callable[..., Any], list[Any]] = {}
         self._open = False
         self._reader: sqlite3.Connection | None = None
 
@@ -105,20 +109,18 @@ class Database:
             self._queue.put((work, future))
         return future
 
-    def write_soon(self, work: Callable[[sqlite3.Connection], Any]) -> None:
-        """Run ``work`` before everything that is asked for later, but wait up to :data:`LINGER` for company on the way to the disk.
+    def write_soon(self, work: Callable[[sqlite3.Connection, Sequence[T]], Any], row: T) -> None:
+        """Have ``work`` write a row, together with others like it, before everything that is asked for later.
 
-        From the event loop, for records that explain what was done and on which nothing depends: a crash may lose the
-        last moment's. What fails is logged.
+        It waits up to :data:`LINGER` for company on the way to the disk. From the event loop, for records that explain what
+        was done and on which nothing depends: a crash may lose the last moment's. What fails is logged.
         """
-        future: Future[Any] = Future()
-        future.add_done_callback(_complain)
         with self._taking:
             if not self._open:
                 raise RuntimeError("the store is not open")
             if not self._later:
                 asyncio.get_running_loop().call_later(LINGER, self._no_later)
-            self._later.append((work, future))
+            self._later.setdefault(work, []).append(row)
 
     def _no_later(self) -> None:
         with self._taking:
@@ -126,8 +128,10 @@ class Database:
                 self._flush()
 
     def _flush(self) -> None:
-        for item in self._later:
-            self._queue.put(item)
+        for work, rows in self._later.items():
+            future: Future[Any] = Future()
+            future.add_done_callback(_complain)
+            self._queue.put((_together(work, rows), future))
         self._later.clear()
 
     @property

@@ -15,8 +15,6 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-import orjson
-
 from bridge.model.ids import evse_key
 from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Op, Outcome, Page, Rejected, Retry, Withheld
 from bridge.roaming.storage import (
@@ -35,7 +33,7 @@ from bridge.roaming.storage import (
     TokenRow,
     Within,
 )
-from bridge.store import outbox, records, sessions, tokens
+from bridge.store import decisions, outbox, records, sessions, tokens
 from bridge.store.db import Database, connect
 from bridge.store.records import text_of
 
@@ -249,9 +247,9 @@ class SqliteStore:
 
     async def save_decision(self, row: DecisionRow) -> None:
         if self._linger:
-            self.db.write_soon(lambda db: _decide(db, row))
+            self.db.write_soon(decisions.save, row)
         else:
-            await self.db.write(lambda db: _decide(db, row))
+            await self.db.write(lambda db: decisions.save(db, [row]))
 
     # --- sessions and settlement -------------------------------------------------------------------------------------
 
@@ -284,7 +282,7 @@ class SqliteStore:
 
     async def expect(self, row: ExpectedRow, decision: DecisionRow) -> None:
         def work(db: sqlite3.Connection) -> None:
-            _decide(db, decision)
+            decisions.save(db, [decision])
             sessions.expect(db, row)
 
         await self.db.write(work)
@@ -310,6 +308,12 @@ class SqliteStore:
     def session(self, *, tx: int | None = None, id: str | None = None) -> SessionRow | None:  # noqa: A002
         column, value = ("tx", tx) if tx is not None else ("id", id)
         return _first(self.db.read.execute(f"SELECT * FROM session WHERE {column} = ?", (value,)), records.session)  # noqa: S608
+
+    def busy(self, charge_point: str) -> bool:
+        (found,) = self.db.read.execute(
+            "SELECT EXISTS (SELECT 1 FROM session WHERE charge_point = ?1 AND state = 'active')"
+            " OR EXISTS (SELECT 1 FROM expected WHERE charge_point = ?1)", (charge_point,)).fetchone()  # fmt: skip
+        return bool(found)
 
     def open_sessions(self, charge_point: str, connector: int | None = None) -> list[SessionRow]:
         query, values = "SELECT * FROM session WHERE charge_point = ? AND state = 'active'", [charge_point]
@@ -489,11 +493,3 @@ def _first(rows: sqlite3.Cursor, make: Callable[[sqlite3.Row], T]) -> T | None:
 def _record(db: sqlite3.Connection, history: Sequence[Happening]) -> None:
     db.executemany("INSERT INTO history (at, what, partner, ref, detail) VALUES (?, ?, ?, ?, ?)",
                    [(outbox.now_text(), h.what, h.partner, h.ref, h.detail) for h in history])  # fmt: skip
-
-
-def _decide(db: sqlite3.Connection, row: DecisionRow) -> None:
-    db.execute(
-        "INSERT INTO decision (id, at, charge_point, evse_id, uid, fingerprint, contract, outcome, reason, partner, routes,"
-        " milliseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (row.id, text_of(row.at), row.charge_point, row.evse_id, row.uid, row.fingerprint, row.contract, row.outcome, row.reason,
-         row.partner, orjson.dumps(row.routes).decode(), row.milliseconds))  # fmt: skip

@@ -4,7 +4,7 @@
 the one partner (OCPI 2.2.1) is asked in real time over HTTP. CPU time of the server process (user and system, its writing
 thread included) per request, over that of a bare aiohttp server that turns the same frame into a POST of JSON to the same
 upstream and its answer into a frame. Same client, same upstream, in turn. Ours includes the checks of both messages, the
-token list, the agreements and the decision that is on the disk before the charger hears of it.
+token list, the agreements and the record of the decision, which is on the disk a moment later.
 
 ``startup``: CPU time of a process that imports the server (``bridge.app`` with what it loads before it can serve: chargers,
 web, store; no adapter, which is loaded for a protocol that is configured) over one that imports the least that any such

@@ -320,3 +320,46 @@ async def test_opening_again_changes_nothing(tmp_path: Path) -> None:
         assert len(names(db)) == number + 1
         db.close()
     assert schemas[0] == schemas[1] == schemas[2]
+
+
+async def test_rows_that_nobody_waits_for_are_written_together_before_what_is_asked_for_later(db: Database) -> None:
+    written: list[list[str]] = []
+
+    def keep(c: sqlite3.Connection, rows: Any) -> None:
+        written.append(list(rows))
+        c.executemany("INSERT INTO mark VALUES (?, '')", [(r,) for r in rows])
+
+    db.write_soon(keep, "first")
+    db.write_soon(keep, "second")
+    seen = await db.write(lambda c: [r["name"] for r in c.execute("SELECT name FROM mark")])
+    assert sorted(seen) == ["first", "second"]
+    assert written == [["first", "second"]]
+
+
+async def test_rows_that_nobody_waits_for_come_to_the_disk_by_themselves(db: Database) -> None:
+    written = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    db.write_soon(lambda c, rows: loop.call_soon_threadsafe(written.set), "alone")
+    async with asyncio.timeout(5):
+        await written.wait()
+
+
+async def test_rows_that_cannot_be_written_are_told_and_disturb_nobody(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(c: sqlite3.Connection, rows: Any) -> None:
+        raise ValueError("a secret")
+
+    db.write_soon(fail, "row")
+    await db.write(put("other"))
+    assert names(db) == {"other"}
+    assert "ValueError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_rows_are_written_when_the_store_closes(tmp_path: Path) -> None:
+    db = Database(tmp_path / "bridge.sqlite")
+    db.open()
+    db.write_soon(lambda c, rows: c.executemany("INSERT INTO mark VALUES (?, '')", [(r,) for r in rows]), "last")
+    db.close()
+    db.open()
+    assert names(db) == {"last"}
+    db.close()
