@@ -36,8 +36,8 @@ from bridge.model.ids import CdrId
 from bridge.model.tables import is_zone
 from bridge.ochp import wire as w
 from mappings.ochp.common import CDR_ID_PATTERN, EVSE_ID, TARIFF_ID_PATTERN, Matching, local
-from mappings.ochp.location import FORMAT, KIND, PLUG
 from mappings.ochp.token import Contract, EmtId
+from mappings.ochp.values import FORMAT, KIND, PLUG
 from mappings.shared import COUNTRY, TwoParts, operator_of, text_hash
 
 STATUS = Table(

@@ -11,7 +11,6 @@ from bridge.mapping import (
     DEFAULTED,
     DROPPED,
     NARROWED,
-    ROUNDED,
     TRUNCATED,
     At,
     Context,
@@ -19,7 +18,6 @@ from bridge.mapping import (
     Each,
     First,
     Mapping,
-    Table,
     UpTo,
     WholeSeconds,
     derived,
@@ -27,9 +25,8 @@ from bridge.mapping import (
     no_place,
     row,
 )
-from bridge.mapping.convert import as_utc
 from bridge.model import location as c
-from bridge.model.common import Image, ImageCategory, Text
+from bridge.model.common import Image, Text
 from bridge.model.ids import LocationId, TariffId, operator_key
 from bridge.model.tables import LANGUAGE2
 from bridge.ochp import wire as w
@@ -44,144 +41,21 @@ from mappings.ochp.common import (
     Matching,
     placed6,
 )
-from mappings.shared import COUNTRY, Phone, TwoParts, file_type, language3, operator_of, place_hash, point, span_of
-
-_IN_SERVICE = (c.Status.AVAILABLE, c.Status.RESERVED_SOON, c.Status.RESERVED, c.Status.CHARGING, c.Status.BLOCKED, c.Status.OCCUPIED,
-               c.Status.NOT_AVAILABLE, c.Status.OUT_OF_ORDER)  # fmt: skip
-
-STATUS = Table(
-    (c.Status.UNKNOWN, w.ChargePointStatus.UNKNOWN),
-    (c.Status.OPERATIVE, w.ChargePointStatus.OPERATIVE),
-    (c.Status.INOPERATIVE, w.ChargePointStatus.INOPERATIVE),
-    (c.Status.PLANNED, w.ChargePointStatus.PLANNED),
-    (c.Status.REMOVED, w.ChargePointStatus.CLOSED),
-    out=dict.fromkeys(_IN_SERVICE, w.ChargePointStatus.OPERATIVE) | {
-        c.Status.OUT_OF_SERVICE: w.ChargePointStatus.INOPERATIVE,
-        c.Status.NOT_FOUND: w.ChargePointStatus.UNKNOWN},
-    name="ChargePointStatusType",
-).covers(c.Status, w.ChargePointStatus)  # fmt: skip
-"""The static status; the live one goes by itself (UpdateStatus)."""
-
-PLUG = Table(
-    (c.Plug.CHADEMO, w.ConnectorStandard.CHADEMO),
-    (c.Plug.T1, w.ConnectorStandard.IEC_62196_T1),
-    (c.Plug.T1_COMBO, w.ConnectorStandard.IEC_62196_T1_COMBO),
-    (c.Plug.T2, w.ConnectorStandard.IEC_62196_T2),
-    (c.Plug.T2_COMBO, w.ConnectorStandard.IEC_62196_T2_COMBO),
-    (c.Plug.T3A, w.ConnectorStandard.IEC_62196_T3A),
-    (c.Plug.T3C, w.ConnectorStandard.IEC_62196_T3C),
-    *((p, w.ConnectorStandard[p.name]) for p in c.Plug if p.name in w.ConnectorStandard.__members__ and p is not c.Plug.CHADEMO),
-    out={
-        c.Plug.T3: w.ConnectorStandard.IEC_62196_T3C,
-        c.Plug.TESLA: w.ConnectorStandard.TESLA_S,
-        c.Plug.IEC_60309_SINGLE: w.ConnectorStandard.IEC_60309_2_SINGLE_16,
-        c.Plug.IEC_60309_THREE: w.ConnectorStandard.IEC_60309_2_THREE_32,
-    },
-    never={p: f"OCHP 1.4 has no {p.value}" for p in (
-        c.Plug.CHAOJI, c.Plug.DOMESTIC_M, c.Plug.DOMESTIC_N, c.Plug.DOMESTIC_O, c.Plug.GBT_AC, c.Plug.GBT_DC, c.Plug.MCS,
-        c.Plug.NACS, c.Plug.NEMA_5_20, c.Plug.NEMA_6_30, c.Plug.NEMA_6_50, c.Plug.NEMA_10_30, c.Plug.NEMA_10_50,
-        c.Plug.NEMA_14_30, c.Plug.NEMA_14_50, c.Plug.PANTOGRAPH_BOTTOM_UP, c.Plug.PANTOGRAPH_TOP_DOWN, c.Plug.AVCON,
-        c.Plug.SMALL_PADDLE_INDUCTIVE, c.Plug.LARGE_PADDLE_INDUCTIVE)} | dict.fromkeys(c.FUELS, "fuels come with OCHP 1.4.1"),
-    name="ConnectorStandard",
-).covers(c.Plug, w.ConnectorStandard)  # fmt: skip
-
-FORMAT = Table(
-    (c.PlugFormat.SOCKET, w.ConnectorFormat.SOCKET),
-    (c.PlugFormat.CABLE, w.ConnectorFormat.CABLE),
-    never={
-        c.PlugFormat.NOZZLE: "fuels come with OCHP 1.4.1",
-        c.PlugFormat.OTHER: "OCHP 1.4 knows sockets and cables",
-    },
-    name="ConnectorFormat",
-).covers(c.PlugFormat, w.ConnectorFormat)
-
-KIND = Table(
-    (c.CurrentKind.AC, w.ChargePointKind.AC),
-    (c.CurrentKind.DC, w.ChargePointKind.DC),
-    never={k: "fuels come with OCHP 1.4.1" for k in c.CurrentKind if k not in (c.CurrentKind.AC, c.CurrentKind.DC)},
-    name="chargePointType",
-).covers(c.CurrentKind, w.ChargePointKind)
-
-AUTH_METHOD = Table(
-    (c.Capability.NO_AUTHENTICATION, w.AuthMethod.PUBLIC),
-    (c.Capability.LOCAL_KEY, w.AuthMethod.LOCAL_KEY),
-    (c.Capability.CASH, w.AuthMethod.DIRECT_CASH),
-    (c.Capability.CREDIT_CARD, w.AuthMethod.DIRECT_CREDITCARD),
-    (c.Capability.DEBIT_CARD, w.AuthMethod.DIRECT_DEBITCARD),
-    (c.Capability.RFID_CLASSIC, w.AuthMethod.RFID_MIFARE_CLS),
-    (c.Capability.RFID_DESFIRE, w.AuthMethod.RFID_MIFARE_DES),
-    (c.Capability.RFID_CALYPSO, w.AuthMethod.RFID_CALYPSO),
-    (c.Capability.PLUG_AND_CHARGE, w.AuthMethod.IEC15118),
-    (c.Capability.OCHP_DIRECT, w.AuthMethod.OCHP_DIRECT_AUTH),
-    (c.Capability.OPERATOR_AUTHORISATION, w.AuthMethod.OPERATOR_AUTH),
-    name="AuthMethodType",
-).covers((), w.AuthMethod)
-
-PARKING_TYPE = Table(
-    (c.ParkingType.ON_STREET, w.GeneralLocation.ON_STREET),
-    (c.ParkingType.PARKING_GARAGE, w.GeneralLocation.PARKING_GARAGE),
-    (c.ParkingType.UNDERGROUND_GARAGE, w.GeneralLocation.UNDERGROUND_GARAGE),
-    (c.ParkingType.PARKING_LOT, w.GeneralLocation.PARKING_LOT),
-    (c.ParkingType.OTHER, w.GeneralLocation.OTHER),
-    (c.ParkingType.UNKNOWN, w.GeneralLocation.UNKNOWN),
-    (c.ParkingType.PRIVATE, w.GeneralLocation.PRIVATE),
-    out={
-        c.ParkingType.ALONG_MOTORWAY: w.GeneralLocation.OTHER,
-        c.ParkingType.ON_DRIVEWAY: w.GeneralLocation.OTHER,
-    },
-    name="GeneralLocationType",
-).covers(c.ParkingType, w.GeneralLocation)
-
-RESTRICTION = Table(
-    (c.ParkingRestriction.EV_ONLY, w.Restriction.EVONLY),
-    (c.ParkingRestriction.PLUGGED, w.Restriction.PLUGGED),
-    (c.ParkingRestriction.DISABLED, w.Restriction.DISABLED),
-    (c.ParkingRestriction.CUSTOMERS, w.Restriction.CUSTOMERS),
-    (c.ParkingRestriction.MOTORCYCLES, w.Restriction.MOTORCYCLES),
-    (c.ParkingRestriction.CAR_SHARING, w.Restriction.CARSHARING),
-    never={
-        c.ParkingRestriction.EMPLOYEES: "OCHP has no places for employees",
-        c.ParkingRestriction.TAXIS: "OCHP has no places for taxis",
-        c.ParkingRestriction.TENANTS: "OCHP has no places for tenants",
-    },
-    name="RestrictionType",
-).covers(c.ParkingRestriction, w.Restriction)
-
-IMAGE_CLASS = Table(
-    (ImageCategory.NETWORK, w.ImageClass.NETWORK_LOGO),
-    (ImageCategory.OPERATOR, w.ImageClass.OPERATOR_LOGO),
-    (ImageCategory.OWNER, w.ImageClass.OWNER_LOGO),
-    (ImageCategory.CHARGER, w.ImageClass.STATION_PHOTO),
-    (ImageCategory.LOCATION, w.ImageClass.LOCATION_PHOTO),
-    (ImageCategory.ENTRANCE, w.ImageClass.ENTRANCE_PHOTO),
-    (ImageCategory.OTHER_PHOTO, w.ImageClass.OTHER_PHOTO),
-    (ImageCategory.OTHER_LOGO, w.ImageClass.OTHER_LOGO),
-    (ImageCategory.OTHER_GRAPHIC, w.ImageClass.OTHER_GRAPHIC),
-    out={ImageCategory.OTHER: w.ImageClass.OTHER_GRAPHIC},
-    name="EvseImageUrlType.class",
-).covers(ImageCategory, w.ImageClass)
-
-OF_THE_EVSE = frozenset({ImageCategory.CHARGER, ImageCategory.OTHER_PHOTO, ImageCategory.OTHER_GRAPHIC, ImageCategory.OTHER, None})
-"""Categories of pictures that belong to an EVSE; the others belong to its place."""
-
-RESOURCE = Table(
-    (c.ResourceKind.OPERATOR_MAP, w.ResourceClass.OPERATOR_MAP),
-    (c.ResourceKind.OPERATOR_PAYMENT, w.ResourceClass.OPERATOR_PAYMENT),
-    (c.ResourceKind.STATION_INFO, w.ResourceClass.STATION_INFO),
-    (c.ResourceKind.SURROUNDING_INFO, w.ResourceClass.SURROUNDING_INFO),
-    (c.ResourceKind.OWNER_HOMEPAGE, w.ResourceClass.OWNER_HOMEPAGE),
-    (c.ResourceKind.FEEDBACK_FORM, w.ResourceClass.FEEDBACK_FORM),
-    name="RelatedResourceType.class",
-).covers(c.ResourceKind, w.ResourceClass)
-
-POINT_KIND = Table(
-    (c.PointKind.ENTRANCE, w.GeoClass.ENTRANCE),
-    (c.PointKind.EXIT, w.GeoClass.EXIT),
-    (c.PointKind.ACCESS, w.GeoClass.ACCESS),
-    (c.PointKind.USER_INTERFACE, w.GeoClass.UI),
-    (c.PointKind.OTHER, w.GeoClass.OTHER),
-    name="AdditionalGeoPointType.type",
-).covers(c.PointKind, w.GeoClass)
+from mappings.ochp.hours import Hours
+from mappings.ochp.values import (
+    AUTH_METHOD,
+    FORMAT,
+    IMAGE_CLASS,
+    KIND,
+    OF_THE_EVSE,
+    PARKING_TYPE,
+    PLUG,
+    POINT_KIND,
+    RESOURCE,
+    RESTRICTION,
+    STATUS,
+)
+from mappings.shared import COUNTRY, Phone, TwoParts, file_type, language3, operator_of, place_hash, point
 
 
 class Images(Converter):
@@ -268,71 +142,6 @@ class Points(Converter):
             cx.lose("", DROPPED, f"{value.lat} {value.lon}", str(why))
             return None
         return c.RelatedPoint(found, POINT_KIND.exact_back[value.type], Text(value.name) if value.name is not None else None)
-
-
-class Hours(Converter):
-    """Opening times: at most seven regular hours, or around the clock; whether one can charge when closed is mandatory."""
-
-    note = "opening times, at most 7 regular hours"
-
-    def out(self, value: Any, cx: Context, at: At) -> Any:
-        hours, closed = value
-        path = at.src[0]
-        if hours is None or (hours.always is None and not hours.regular and not hours.openings and not hours.closings):
-            if closed is not None:
-                cx.lose(at.src[1], DROPPED, closed, "told with the opening times only")
-            return None
-        if reason := self._impossible(hours):
-            cx.lose(path, DROPPED, f"{len(hours.regular)} regular hours", reason)
-            if closed is not None:
-                cx.lose(at.src[1], DROPPED, closed, "told with the opening times only")
-            return None
-        if closed is None:
-            closed = cx.constants.get("charging_when_closed")
-            because = "configured: charging_when_closed"
-            if closed is None and hours.always:
-                closed, because = True, "open around the clock"
-            if closed is None:
-                cx.lose(
-                    path,
-                    DROPPED,
-                    "opening times",
-                    "OCHP demands charging_when_closed with them; set it in the partner file",
-                )
-                return None
-            cx.lose(f"{at.dst[0]}.closedCharging", DEFAULTED, closed, because)
-        if hours.always and hours.regular:
-            cx.lose(f"{path}.regular", DROPPED, len(hours.regular), "around the clock: OCHP has one or the other")
-        regular = () if hours.always else hours.regular
-        if not hours.always and hours.always is None:
-            cx.lose(f"{path}.always", NARROWED, None, "read back as not around the clock")
-        return w.Hours(
-            regularHours=tuple(w.RegularHours(weekday=r.weekday, periodBegin=r.begin, periodEnd=r.end) for r in regular) or None,
-            twentyfourseven=None if regular else bool(hours.always),
-            exceptionalOpenings=self._exceptions(hours.openings, cx, f"{path}.openings"),
-            exceptionalClosings=self._exceptions(hours.closings, cx, f"{path}.closings"), closedCharging=closed)  # fmt: skip
-
-    def _impossible(self, hours: c.Hours) -> str | None:
-        if not hours.always and len(hours.regular) > 7:
-            return "at most seven regular hours in OCHP"
-        return None
-
-    def _exceptions(self, periods: Any, cx: Context, path: str) -> Any:
-        for i, p in enumerate(periods):
-            if p.begin.microsecond or p.end.microsecond:
-                cx.lose(f"{path}[{i}]", ROUNDED, str(p.begin), "whole seconds in OCHP")
-        return tuple(w.ExceptionalPeriod(periodBegin=p.begin.replace(microsecond=0), periodEnd=p.end.replace(microsecond=0))
-                     for p in periods) or None  # fmt: skip
-
-    def back(self, value: Any, cx: Context, at: At) -> Any:
-        regular = []
-        for i, r in enumerate(value.regularHours or ()):
-            span = span_of(r.weekday, r.periodBegin, r.periodEnd, cx, f"{at.src[0]}.regularHours[{i}]")
-            if span is not None:
-                regular.append(span)
-        periods = [tuple(c.ExceptionalPeriod(as_utc(p.periodBegin), as_utc(p.periodEnd)) for p in side or ())
-                   for side in (value.exceptionalOpenings, value.exceptionalClosings)]  # fmt: skip
-        return c.Hours(bool(value.twentyfourseven), tuple(regular), *periods), value.closedCharging
 
 
 class NameWithLanguage(Converter):

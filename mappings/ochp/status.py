@@ -11,7 +11,7 @@ from bridge.mapping.loss import DROPPED
 from bridge.model import location as c
 from bridge.ochp import wire as w
 from mappings.ochp.common import EVSE_ID
-from mappings.ochp.location import STATUS as STATIC
+from mappings.ochp.values import STATUS as STATIC
 
 LIVE = Table(
     (c.Status.AVAILABLE, (w.Major.AVAILABLE, w.Minor.AVAILABLE)),

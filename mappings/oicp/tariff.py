@@ -15,7 +15,7 @@ from bridge.model import tariff as c
 from bridge.model.ids import TariffId
 from bridge.model.location import RegularHours
 from bridge.oicp import wire as w
-from mappings.oicp.location import DAYS_OF, days_told
+from mappings.oicp.hours import DAYS_OF, days_told
 from mappings.shared import CLOCK
 
 _BASE = (c.Dimension.ENERGY, c.Dimension.TIME)

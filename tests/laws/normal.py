@@ -17,7 +17,7 @@ from bridge.model import location as c
 from bridge.ochp import wire as ochp
 from bridge.oicp import wire as oicp
 from mappings.oicp.common import GEO
-from mappings.oicp.location import DAYS_OF
+from mappings.oicp.hours import DAYS_OF
 
 
 @frozen
