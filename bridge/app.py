@@ -72,7 +72,7 @@ def make_partner(name: str, config: BridgeConfig, store: SqliteStore) -> Partner
     it = config.partners[name]
     if not it.agreements:
         raise ConfigError(f"partners.{name}.agreements", "at least one is needed; one with a valid_until in the past takes everything back")
-    make = {"ocpi-2.2.1": _ocpi, "oicp-2.3": _oicp, "ochp-1.4": _ochp}[it.protocol]
+    make = {"ocpi": _ocpi, "oicp": _oicp, "ochp": _ochp}[it.protocol.partition("-")[0]]
     made: Partner = make(name, it, config, store)
     return made
 
@@ -108,7 +108,8 @@ def _ocpi(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore
         name, f"{config.public_url}/ocpi", tuple(roles), it.url or None,
         token_for_us=it.token.read(f"partners.{name}.token") if it.token else None,
         token_for_them=it.inbound_token.read(f"partners.{name}.inbound_token") if it.inbound_token else None,
-        parties=parties, hub=it.role == "hub", settings=it.settings(), timeout=it.timeout_seconds), _Credentials(store))  # fmt: skip
+        parties=parties, pin=it.protocol.partition("-")[2] or None, hub=it.role == "hub", settings=it.settings(),
+        timeout=it.timeout_seconds), _Credentials(store))  # fmt: skip
 
 
 def _oicp(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore) -> Any:
@@ -167,17 +168,17 @@ class Bridge:
 
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.add_routes(self.central.routes())
-        by_protocol: dict[str, dict[str, Any]] = {}
+        by_family: dict[str, dict[str, Any]] = {}
         for name, partner in self.partners.items():
-            by_protocol.setdefault(partner.format, {})[name] = partner
-        if "ocpi-2.2.1" in by_protocol:
+            by_family.setdefault(partner.format.partition("-")[0], {})[name] = partner
+        if "ocpi" in by_family:
             from bridge.ocpi.server import routes as ocpi_routes
 
-            app.add_routes(ocpi_routes(self.core, by_protocol["ocpi-2.2.1"]))
-        if "oicp-2.3" in by_protocol:
+            app.add_routes(ocpi_routes(self.core, by_family["ocpi"]))
+        if "oicp" in by_family:
             from bridge.oicp.server import routes as oicp_routes
 
-            app.add_routes(oicp_routes(self.core, by_protocol["oicp-2.3"]))
+            app.add_routes(oicp_routes(self.core, by_family["oicp"]))
         app.add_routes(admin.routes(self))
         return app
 

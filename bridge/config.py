@@ -100,7 +100,9 @@ class AgreementConfig(_Model):
 class PartnerConfig(_Model):
     """A partner."""
 
-    protocol: Literal["ocpi-2.2.1", "oicp-2.3", "ochp-1.4"] = Field(description="what it speaks")
+    protocol: Literal["ocpi", "ocpi-2.1.1", "ocpi-2.2.1", "ocpi-2.3.0", "oicp-2.3", "ochp-1.4"] = Field(
+        description="what it speaks; `ocpi`: the highest version that both sides speak"
+    )
     url: str = Field(description="where it is called: OCPI, its versions URL; OICP, up to `/api/oicp`; OCHP, the service's address")
     role: Literal["bilateral", "hub"] = Field("bilateral", description="a hub speaks for many providers and is asked after them")
     stage: int | None = Field(

@@ -9,7 +9,7 @@ import click
 _KINDS = {
     "hubject": ("bridge.simulate.hubject", "command", "A strict OICP 2.3 hub."),
     "clearing-house": ("bridge.simulate.clearing_house", "command", "A strict OCHP 1.4 clearing house."),
-    "emsp": ("bridge.simulate.emsp", "command", "A strict OCPI 2.2.1 eMSP."),
+    "emsp": ("bridge.simulate.emsp", "command", "A strict OCPI eMSP."),
     "charger": ("bridge.simulate.charger", "charger", "A strict OCPP 1.6J charger."),
 }
 

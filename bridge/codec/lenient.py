@@ -92,15 +92,25 @@ def loads(data: bytes) -> Any:
 
 
 @cache
-def _names(cls: type) -> dict[str, tuple[str, Any, Any, bool]]:
-    """By folded name: the field, its bare type, the bare type of its items if it is a list, whether it is required."""
+def _names(cls: type) -> dict[str, tuple[str, Any, Any, bool, Any]]:
+    """By folded name: the field, its bare type, the bare type of its items if it is a list, whether it is required, and the
+    member that stands for values which an open enumeration does not know (see ``Or``)."""
     hints = typing.get_type_hints(cls, include_extras=True)
     found = {}
     for f in msgspec.structs.fields(cls):
-        bare = _bare(hints[f.name])
+        hint = hints[f.name]
+        bare = _bare(hint)
         inner = _bare(get_args(bare)[0]) if get_origin(bare) is tuple else None
-        found[fold(f.encode_name)] = f.name, bare, inner, f.required
+        found[fold(f.encode_name)] = f.name, bare, inner, f.required, _else(hint)
     return found
+
+
+def _else(hint: Any) -> Any:
+    """What ``Or`` names in a hint, None where the enumeration is closed."""
+    for meta in getattr(hint, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.extra and "or" in meta.extra:
+            return meta.extra["or"]
+    return next((found for part in get_args(hint) if (found := _else(part)) is not None), None)
 
 
 def _bare(hint: Any) -> Any:
@@ -146,22 +156,25 @@ class _Walker:
             if known is None:
                 self.result.unknown.append((at, value))
                 continue
-            name, bare, inner, required = known
+            name, bare, inner, required, instead = known
             if name in given:
                 self.result.unknown.append((at, value))
                 continue
-            made = self.field(bare, value, at, required) if inner is None else self.items(inner, value, at, required)
+            made = self.field(bare, value, at, required, instead) if inner is None else self.items(inner, value, at, required)
             if made is not None:
                 given[name] = made
-        for name, _, _, required in names.values():
+        for name, _, _, required, _ in names.values():
             if required and name not in given:
                 raise Unreadable(f"{path}.{name}" if path else name, f"{name} is missing")
         return cls(**given)
 
-    def field(self, bare: Any, value: Any, at: str, required: bool) -> Any:
+    def field(self, bare: Any, value: Any, at: str, required: bool, instead: Any = None) -> Any:
         try:
             return self.value(bare, value, at)
         except _Bad as why:
+            if instead is not None and isinstance(value, str):
+                self.result.repairs.append((at, value, f"{why.because} that is known here: read as {instead.value}"))
+                return instead
             if required:
                 raise Unreadable(at, why.because, value) from why
             self.result.repairs.append((at, value, why.because))

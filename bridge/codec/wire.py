@@ -6,6 +6,7 @@ cut: an object whose identifier is too long for the other side is refused.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 
 import msgspec
@@ -19,6 +20,11 @@ MUST = msgspec.Meta(extra={"required": True})
 """Marks what must be written, though readers have to do without it (OICP pulls hold nulls from older partners)."""
 
 
+def Or(member: Enum) -> msgspec.Meta:  # noqa: N802  (stands among the annotations, like a type)
+    """Marks an enumeration that is open: readers take ``member`` for values that they do not know, and report them."""
+    return msgspec.Meta(extra={"or": member})
+
+
 def _text(limit: int) -> msgspec.Meta:
     return msgspec.Meta(extra={"max": limit})
 
@@ -30,6 +36,7 @@ def _ident(limit: int) -> msgspec.Meta:
 Ci2 = Annotated[str, _ident(2)]
 Ci3 = Annotated[str, _ident(3)]
 Ci4 = Annotated[str, _ident(4)]
+Ci5 = Annotated[str, _ident(5)]
 Ci32 = Annotated[str, _ident(32)]
 Ci36 = Annotated[str, _ident(36)]
 Ci39 = Annotated[str, _ident(39)]

@@ -1,14 +1,16 @@
-"""One OCPI partner as the core sees it: an eMSP (or a hub) to which we are the operator."""
+"""One OCPI partner as the core sees it: an eMSP (or a hub) to which we are the operator, in the version agreed upon with it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any
+
+from attrs import evolve
 
 from bridge.errors import Declined, Refused, Unreachable
 from bridge.mapping import registry
@@ -16,13 +18,14 @@ from bridge.mapping.engine import Bound
 from bridge.mapping.loss import DROPPED, Loss
 from bridge.model.command import CommandOutcome
 from bridge.model.common import Text
+from bridge.model.ids import PartyId
 from bridge.model.location import EvseStatus, Location
 from bridge.model.token import Allowed, Token
 from bridge.ocpi.client import OcpiClient
 from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
 from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials, Registration
 from bridge.ocpi.envelope import Code, Refusal
-from bridge.ocpi.version import V221, Version
+from bridge.ocpi.version import Version
 from bridge.roaming.ports import (
     AuthorisationAnswer,
     AuthorisationRequest,
@@ -47,26 +50,34 @@ _log = logging.getLogger(__name__)
 
 
 class OcpiPartner:
-    """Implements Partner, AnswersAuthorisation, GivesTokens and HearsOutcomes (:mod:`bridge.roaming.ports`).
+    """Implements Partner, Renegotiates, AnswersAuthorisation, GivesTokens and HearsOutcomes (:mod:`bridge.roaming.ports`).
 
     What the partner calls on us is in :mod:`bridge.ocpi.server`.
     """
 
     kinds = frozenset(Kind)
 
-    def __init__(self, config: OcpiConfig, store: CredentialStore | None = None, *, version: Version = V221) -> None:
+    def __init__(self, config: OcpiConfig, store: CredentialStore | None = None) -> None:
         self.name = config.name
-        self.format = version.format
         self.config = config
-        self.version = version
-        self.registration = Registration(config, version, store or MemoryStore())
+        self.registration = Registration(config, store or MemoryStore(), self._speak)
+        self.version: Version = self.registration.version
+        self.format = self.version.format
+        self.changed: Callable[[str], None] = lambda name: None
         self._http = HttpClient(config.versions_url or "", timeout=config.timeout, tls=config.tls, connections=config.connections)
-        self.client = OcpiClient(self._http, version, config, self.registration.peer)
+        self.client = OcpiClient(self._http, config, self.registration.peer)
         self.registration.client = self.client
         self._bound: dict[str, tuple[registry.Entry, Bound]] = {}
         self._owners: dict[str, tuple[str, str]] = {}
         self._duplicate = re.compile(config.quirks.duplicate_text, re.I)
         self._registering: asyncio.Task[None] | None = None
+
+    def _speak(self, version: Version) -> None:
+        """A version was agreed upon: from now on everything is written in it, and what was written before has to be anew."""
+        if version is not self.version:
+            self.version, self.format = version, version.format
+            self._bound.clear()
+            self.changed(self.name)
 
     async def open(self) -> None:
         """Take up the stored credentials; if there are none and we are to register, begin to try in the background."""
@@ -124,14 +135,23 @@ class OcpiPartner:
         losses = [*losses, *_unsaid(obj)]
         if kind is Kind.STATUS:
             return [self._status(obj, wire, losses)]
-        owner = (wire.country_code, wire.party_id)
-        if not self._ours(*owner):
-            because = f"{owner[0]}*{owner[1]} is none of our parties towards {self.name}; add it to its roles"
-            raise Refused("country_code", because, f"{owner[0]}*{owner[1]}", "roles")
+        owner = self._owner(wire, obj)
         if kind is Kind.LOCATION:
             self._owners[wire.id] = owner
         meta = {"id": str(wire.id), "country_code": str(owner[0]), "party_id": str(owner[1])}
         return [Encoded(folded(wire.id), encode(wire), tuple((str(wire.id), loss) for loss in losses), meta)]
+
+    def _owner(self, wire: Any, obj: Any) -> tuple[str, str]:
+        """The party of ours that an object is of; before 2.2 it does not say so, the connection does. Raises Refused for others."""
+        if self.version.roles:
+            owner = (wire.country_code, wire.party_id)
+        else:
+            told = _party(obj)
+            owner = self.config.party if told is None else (told.country_code, told.party_id)
+        if not self._ours(*owner):
+            because = f"{owner[0]}*{owner[1]} is none of our parties towards {self.name}; add it to its roles"
+            raise Refused("country_code", because, f"{owner[0]}*{owner[1]}", "roles")
+        return owner
 
     def _status(self, obj: EvseStatus, wire: Any, losses: list[Loss]) -> Encoded:
         if wire.location_id is None:
@@ -257,7 +277,7 @@ class OcpiPartner:
         body = None
         if request.location_id is not None:
             uids = None if request.evse_uid is None else (request.evse_uid,)
-            body = encode(self.version.messages.LocationReferences(location_id=request.location_id, evse_uids=uids))
+            body = encode(self.version.make("LocationReferences", location_id=request.location_id, evse_uids=uids))
         try:
             info = await self.client.authorize(request.uid, self.version.token_types[request.kind], body)
         except Refusal as why:
@@ -269,16 +289,16 @@ class OcpiPartner:
         allowed, code = self.version.allowed[info.allowed.value], None
         if allowed is Allowed.ALLOWED and not _here(info.location, request):
             allowed, code = Allowed.NOT_ALLOWED, "location"
-        token = None
-        if info.token is not None:
+        token, told = None, getattr(info, "token", None)
+        if told is not None:
             try:
-                token = self.token_of(info.token)
+                token = self.token_of(told)
             except Refused as why:
                 _log.warning("%s: the token in an answer cannot be read: %s", self.name, why.path)
-        party = token.party if token is not None else None
+        party = token.party if token is not None else None if self.version.roles else self.registration.party
         provider = str(party) if party is not None else None
         said = info.info.text if info.info is not None else None
-        return AuthorisationAnswer(allowed, token, provider, reference=info.authorization_reference, code=code, info=said)
+        return AuthorisationAnswer(allowed, token, provider, reference=getattr(info, "authorization_reference", None), code=code, info=said)
 
     # --- tokens
 
@@ -303,6 +323,8 @@ class OcpiPartner:
             except Refused as why:
                 _log.warning("%s: token %d of a page is refused: %s", self.name, number, why.path)
                 continue
+            if not self.version.roles:
+                token = evolve(token, party=self.registration.party)
             party = token.party
             if party is not None and not self.registration.speaks_for(party.country_code, party.party_id):
                 _log.warning("%s: token %d of a page is not its own", self.name, number)
@@ -314,15 +336,21 @@ class OcpiPartner:
 
     async def outcome(self, address: str, outcome: CommandOutcome) -> None:
         """Tell the result of a command (mod_commands, POST CommandResult). Raises Unreachable or Declined."""
-        messages = self.version.messages
-        result = messages.CommandResultType(self.version.results[outcome.result])
-        told = messages.CommandResult(result=result, message=self.texts(outcome.messages))
+        result = self.version.messages.CommandResultType(self.version.results[outcome.result])
+        told = self.version.make("CommandResult", result=result, message=self.texts(outcome.messages))
         await self.client.command_result(address, encode(told))
 
 
 def folded(ident: str) -> str:
     """An identifier as a key: OCPI compares without case (types, CiString)."""
     return str(ident).upper()
+
+
+def _party(obj: Any) -> PartyId | None:
+    """The operator of a location, tariff, session or CDR, where it is told."""
+    told = obj.place.operator_id if isinstance(obj, Location) else obj
+    party: PartyId | None = getattr(told, "party", None)
+    return party
 
 
 def _here(location: Any, request: AuthorisationRequest) -> bool:

@@ -1,4 +1,4 @@
-"""What we call at a partner, one method per operation (OCPI 2.2.1; the version says what differs elsewhere)."""
+"""What we call at a partner, one method per operation; the version says what differs between versions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,23 @@ MOST_PAGES = 100_000
 
 @frozen
 class Peer:
-    """How a partner is addressed now: the token it wants, its endpoints by (module, role), its own party."""
+    """How a partner is addressed now: the version, the token it wants (as it is, or in Base64), its endpoints by (module, role),
+    its own party."""
 
+    version: Version
     token: str | None
+    raw: bool
     endpoints: Mapping[tuple[str, str], str]
     party: tuple[str, str] | None
+
+
+@frozen
+class Hello:
+    """How a partner is addressed before it is registered, or while that changes: its version, the token, and how it is spelled."""
+
+    token: str
+    raw: bool
+    version: Version
 
 
 @frozen
@@ -46,40 +58,37 @@ class OcpiClient:
     Every method raises :class:`~bridge.errors.Unreachable` or :class:`~bridge.ocpi.envelope.Refusal`.
     """
 
-    def __init__(self, http: HttpClient, version: Version, config: OcpiConfig, peer: Callable[[], Peer]) -> None:
+    def __init__(self, http: HttpClient, config: OcpiConfig, peer: Callable[[], Peer]) -> None:
         self._http = http
-        self._version = version
         self._config = config
         self._peer = peer
 
-    # --- configuration modules: the token is named, because it changes on the way
+    # --- configuration modules: how they are called is told, because it changes on the way
 
-    async def versions(self, url: str, token: str) -> list[Any]:
-        """GET versions (version_information_endpoint)."""
-        answer = await self._call("GET", url, token=token, functional=False)
-        return [self._read("Version", one) for one in _items(answer.data)]
+    async def versions(self, url: str, to: Hello) -> list[Any]:
+        """GET versions (version_information_endpoint). Raises Unwelcome, too, where the token is not accepted."""
+        answer = await self._call("GET", url, to=to)
+        return [self._read(to.version, "Version", one) for one in _items(answer.data)]
 
-    async def version_details(self, url: str, token: str) -> Any:
+    async def version_details(self, url: str, to: Hello) -> Any:
         """GET version details (version_information_endpoint)."""
-        return self._read("VersionDetails", (await self._call("GET", url, token=token, functional=False)).data)
+        return self._read(to.version, "VersionDetails", (await self._call("GET", url, to=to)).data)
 
-    async def get_credentials(self, url: str, token: str) -> Any:
+    async def get_credentials(self, url: str, to: Hello) -> Any:
         """GET credentials."""
-        return self._read("Credentials", (await self._call("GET", url, token=token, functional=False)).data)
+        return self._read(to.version, "Credentials", (await self._call("GET", url, to=to)).data)
 
-    async def post_credentials(self, url: str, token: str, credentials: Any) -> Any:
+    async def post_credentials(self, url: str, to: Hello, credentials: Any) -> Any:
         """POST credentials: register. Gives the partner's."""
-        answer = await self._call("POST", url, body=encode(credentials), token=token, functional=False)
-        return self._read("Credentials", answer.data)
+        return self._read(to.version, "Credentials", (await self._call("POST", url, body=encode(credentials), to=to)).data)
 
-    async def put_credentials(self, url: str, token: str, credentials: Any) -> Any:
+    async def put_credentials(self, url: str, to: Hello, credentials: Any) -> Any:
         """PUT credentials: new token, roles or version. Gives the partner's."""
-        answer = await self._call("PUT", url, body=encode(credentials), token=token, functional=False)
-        return self._read("Credentials", answer.data)
+        return self._read(to.version, "Credentials", (await self._call("PUT", url, body=encode(credentials), to=to)).data)
 
-    async def delete_credentials(self, url: str, token: str) -> None:
+    async def delete_credentials(self, url: str, to: Hello) -> None:
         """DELETE credentials: unregister."""
-        await self._call("DELETE", url, token=token, functional=False)
+        await self._call("DELETE", url, to=to)
 
     # --- objects that we own
 
@@ -173,7 +182,7 @@ class OcpiClient:
         url = joined(self.endpoint("tokens", "SENDER"), uid, "authorize")
         params = None if self._config.quirks.no_type else {"type": type_}
         answer = await self._call("POST", url, body=body, params=params, within=self._config.authorise_timeout)
-        return self._read("AuthorizationInfo", answer.data)
+        return self._read(self._peer().version, "AuthorizationInfo", answer.data)
 
     # --- commands
 
@@ -206,29 +215,32 @@ class OcpiClient:
             raise
 
     async def _call(self, method: str, url: str, *, body: bytes | None = None, params: Mapping[str, str] | None = None,
-                    token: str | None = None, functional: bool = True, sender: tuple[str, str] | None = None,
-                    within: float | None = None) -> Reply:  # fmt: skip
-        peer = self._peer()
-        token = token or peer.token
-        if token is None:
-            raise Unreachable("not registered with this partner yet")
-        quirks = self._config.quirks
-        headers = {"Authorization": spelled(token, raw=quirks.raw_token or self._version.raw_token)}
-        if self._version.routing:
+                    to: Hello | None = None, sender: tuple[str, str] | None = None, within: float | None = None) -> Reply:  # fmt: skip
+        """One request: to a functional module, or, where ``to`` says how, to a configuration module."""
+        peer, quirks = self._peer(), self._config.quirks
+        if to is None:
+            if peer.token is None:
+                raise Unreachable("not registered with this partner yet")
+            to = Hello(peer.token, peer.raw, peer.version)
+            routed = to.version.roles and not quirks.no_routing and peer.party is not None
+        else:
+            routed = False
+        headers = {"Authorization": spelled(to.token, raw=to.raw)}
+        if to.version.roles:
             headers["X-Request-ID"] = str(uuid.uuid4())
             headers["X-Correlation-ID"] = str(uuid.uuid4())
-            if functional and not quirks.no_routing and peer.party is not None:
-                ours = sender or self._config.party
-                headers |= {"OCPI-to-country-code": peer.party[0], "OCPI-to-party-id": peer.party[1],
-                            "OCPI-from-country-code": ours[0], "OCPI-from-party-id": ours[1]}  # fmt: skip
+        if routed and peer.party is not None:
+            ours = sender or self._config.party
+            headers |= {"OCPI-to-country-code": peer.party[0], "OCPI-to-party-id": peer.party[1],
+                        "OCPI-from-country-code": ours[0], "OCPI-from-party-id": ours[1]}  # fmt: skip
         if body is not None:
             headers["Content-Type"] = "application/json"
         answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, seconds=within)
         return reply(answer, empty_is_success=quirks.empty_is_success and method != "GET")
 
-    def _read(self, name: str, data: bytes | None) -> Any:
+    def _read(self, version: Version, name: str, data: bytes | None) -> Any:
         try:
-            return self._version.read(name, data or b"null").value
+            return version.read(name, data or b"null").value
         except Unreadable as why:
             raise Unreachable(f"no {name} in the answer: {why.path or '$'}: {why.because}", sent=True) from why
 

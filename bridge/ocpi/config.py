@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from bridge.errors import ConfigError
 from bridge.mapping.context import Settings
+from bridge.ocpi.version import BY_NUMBER, VERSIONS, Side, Version
 
 
 @frozen
@@ -32,8 +33,8 @@ class OurRole:
 class Quirks:
     """Where a partner departs from the specification."""
 
-    raw_token: bool = False
-    """It wants the credentials token as it is, not in Base64."""
+    wants: Literal["auto", "base64", "raw"] = "auto"
+    """How it wants our Authorization header. ``auto``: as its version says; where it does not accept that, the other way."""
     accepts: Literal["any", "base64", "raw"] = "any"
     """How its own Authorization header is read."""
     duplicate_text: str = r"already (exist|known|received|present|stored)|duplicate"
@@ -67,6 +68,8 @@ class OcpiConfig:
     token_for_them: str | None = field(default=None, repr=False)
     parties: frozenset[str] = frozenset()
     """The partner's parties (``DE*EMS``). Empty: those that it names in its credentials."""
+    pin: str | None = None
+    """The only version that is spoken with it (``2.1.1``); None: the highest that both sides speak."""
     hub: bool = False
     """It speaks for parties that are not its own."""
     requires: frozenset[tuple[str, str]] = frozenset()
@@ -99,6 +102,10 @@ class OcpiConfig:
         for one in self.roles:
             if len(one.country_code) != 2 or not 1 <= len(one.party_id) <= 3:
                 raise ConfigError(f"{where}: roles", f"{one.country_code}*{one.party_id} is no country and party")
+        if self.pin is not None and self.pin not in BY_NUMBER:
+            raise ConfigError(f"{where}: pin", f"OCPI {self.pin} is not spoken here")
+        if self.pin is not None and not self.speaks:
+            raise ConfigError(f"{where}: roles", f"a connection of OCPI {self.pin} is of one party in one role: make it several partners")
         if len({(r.role, *r.key) for r in self.roles}) != len(self.roles):
             raise ConfigError(f"{where}: roles", "a role, country and party must not come twice")
         for key in ("token_for_us", "token_for_them"):
@@ -113,9 +120,23 @@ class OcpiConfig:
             raise ConfigError(f"{where}: duplicate_text", f"no regular expression: {why}") from why
 
     @property
-    def versions(self) -> str:
-        """Our versions URL."""
-        return self.our_url.rstrip("/") + "/versions"
+    def speaks(self) -> tuple[Version, ...]:
+        """The versions that may be agreed upon, the newest first. Before 2.2 a connection is of one party in one role."""
+        return tuple(v for v in VERSIONS if self.pin in (None, v.number) and (v.roles or len(self.roles) == 1))
+
+    @property
+    def sides(self) -> frozenset[Side]:
+        """On which sides of the modules we are towards this partner."""
+        return frozenset("CPO" if role.role == "CPO" else "EMSP" for role in self.roles)
+
+    @property
+    def side(self) -> Side:
+        """The side of a connection that has only one."""
+        return "CPO" if "CPO" in self.sides else "EMSP"
+
+    def versions(self, version: Version) -> str:
+        """Our versions URL, as a partner of that version knows it."""
+        return self.our_url.rstrip("/") + version.versions(self.side)
 
     @property
     def party(self) -> tuple[str, str]:

@@ -15,18 +15,25 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from attrs import evolve, field, frozen
 
 from bridge.errors import Declined, Unreachable
-from bridge.ocpi.client import OcpiClient, Peer
-from bridge.ocpi.config import OcpiConfig, OurRole, is_token
-from bridge.ocpi.envelope import Code, Refusal, given
-from bridge.ocpi.version import Version
+from bridge.model.ids import PartyId
+from bridge.ocpi.client import Hello, OcpiClient, Peer
+from bridge.ocpi.config import OcpiConfig, is_token
+from bridge.ocpi.envelope import Code, Refusal, Unwelcome, given
+from bridge.ocpi.version import BY_NUMBER, V211, V221, Version
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_HUB = 5
+"""Characters of a hub's party: country and party."""
 
 
 @frozen
@@ -54,7 +61,8 @@ class PartnerCredentials:
 
     ``theirs``: the token we send. ``ours``: the token the partner sends. ``offered``: one that we told the partner
     without knowing whether it took it. ``previous``: tokens that stay good until ``ours`` is ``confirmed`` by use.
-    ``spent``: fingerprint of the CREDENTIALS_TOKEN_A that this partner has used up.
+    ``spent``: fingerprint of the CREDENTIALS_TOKEN_A that this partner has used up. ``raw``: it wants its token not in Base64.
+    ``version``: what was agreed upon. ``hub``: the hub's party, where the partner is one (2.3.0, hub_party_id).
     """
 
     theirs: str | None = field(default=None, repr=False)
@@ -66,6 +74,8 @@ class PartnerCredentials:
     versions_url: str | None = None
     version: str | None = None
     credentials_url: str | None = None
+    raw: bool | None = None
+    hub: str | None = None
     endpoints: tuple[PartnerEndpoint, ...] = ()
     roles: tuple[PartnerRole, ...] = ()
 
@@ -132,10 +142,11 @@ class Misstep(Exception):
 class Registration:
     """The state of the registration with one partner, and the steps that change it."""
 
-    def __init__(self, config: OcpiConfig, version: Version, store: CredentialStore) -> None:
+    def __init__(self, config: OcpiConfig, store: CredentialStore, agreed: Callable[[Version], None] = lambda version: None) -> None:
+        """``agreed`` hears which version is spoken, when that is agreed upon or read from the store."""
         self._config = config
-        self._version = version
         self._store = store
+        self._agreed = agreed
         self._steps = asyncio.Lock()
         self._writing = asyncio.Lock()
         self.state = PartnerCredentials()
@@ -146,6 +157,18 @@ class Registration:
     async def load(self) -> None:
         """Take up what the store has."""
         self.state = await self._store.load(self._config.name) or PartnerCredentials()
+        self._agreed(self.version)
+
+    @property
+    def version(self) -> Version:
+        """What is spoken: what was agreed upon, before that what is configured, else 2.2.1."""
+        return BY_NUMBER.get(self.state.version or self._config.pin or "", V221)
+
+    @property
+    def party(self) -> PartyId | None:
+        """The partner's party, or the first of several."""
+        one = next(iter(self.state.roles), None)
+        return None if one is None else PartyId(one.country_code, one.party_id)
 
     def peer(self) -> Peer:
         """How the partner is addressed now."""
@@ -153,9 +176,7 @@ class Registration:
         if self._peer is not None and self._peer[0] is state:
             return self._peer[1]
         known = {(e.identifier, e.role): e.url for e in state.endpoints}
-        one = next((r for r in state.roles if r.role in ("EMSP", "HUB")), state.roles[0] if state.roles else None)
-        party = None if one is None else (one.country_code, one.party_id)
-        peer = Peer(state.theirs if state.registered else None, known, party)
+        peer = Peer(self.version, state.theirs if state.registered else None, self._raw(self.version), known, self._addressed(state))
         self._peer = state, peer
         return peer
 
@@ -167,6 +188,14 @@ class Registration:
         if self._config.parties:
             return "*".join(key) in {p.upper() for p in self._config.parties}
         return not self.state.roles or any((r.country_code, r.party_id) == key for r in self.state.roles)
+
+    def _addressed(self, state: PartnerCredentials) -> tuple[str, str] | None:
+        """The party that messages name: the hub, where the partner is one, else that on the other side, else its first."""
+        if state.hub is not None and len(state.hub) == _HUB:
+            return state.hub[:2].upper(), state.hub[2:].upper()
+        other = ("EMSP", "HUB") if self._config.side == "CPO" else ("CPO", "HUB")
+        one = next((r for r in state.roles if r.role in other), state.roles[0] if state.roles else None)
+        return None if one is None else (one.country_code, one.party_id)
 
     async def _write(self, change: Callable[[PartnerCredentials], PartnerCredentials]) -> None:
         async with self._writing:
@@ -218,29 +247,27 @@ class Registration:
             await self._exchange(first, url, self.client.post_credentials)
 
     async def renew(self) -> None:
-        """Change the tokens of a registration (PUT). Raises Unreachable or Declined."""
+        """Change the tokens of a registration, and its version if a higher one is in common (PUT). Raises Unreachable or Declined."""
         async with self._steps:
             state = self.state
             if state.theirs is None or state.versions_url is None or not state.registered:
                 raise Declined("not registered", "405")
             await self._exchange(state.theirs, state.versions_url, self.client.put_credentials)
 
-    async def _exchange(self, token: str, url: str, send: Callable[[str, str, Any], Awaitable[Any]]) -> None:
-        version_url = await self._version_url(url, token)
-        details = await self.client.version_details(version_url, token)
-        endpoints = self._endpoints(details)
+    async def _exchange(self, token: str, url: str, send: Callable[[str, Hello, Any], Awaitable[Any]]) -> None:
+        to, endpoints = await self._negotiate(url, token)
         where = next(e.url for e in endpoints if e.identifier == "credentials")
         offered = self.state.offered or new_token()
         await self._write(lambda s: evolve(s, offered=offered))
         try:
-            theirs = await send(where, token, self.own(offered))
+            theirs = await send(where, to, self.own(offered, to.version))
         except Declined:
             await self._write(lambda s: evolve(s, offered=None))
             raise
         if not is_token(theirs.token):
             raise Unreachable("the partner's token is no credentials token", sent=True)
-        await self._settle(theirs, offered, where, endpoints)
-        _log.info("registered with %s", self._config.name)
+        await self._settle(theirs, offered, to, where, endpoints)
+        _log.info("registered with %s, %r", self._config.name, to.version)
 
     async def unregister(self) -> None:
         """End the registration (DELETE). Raises Unreachable or Declined."""
@@ -248,16 +275,20 @@ class Registration:
             state = self.state
             if state.theirs is None or state.credentials_url is None:
                 raise Declined("not registered", "405")
-            await self.client.delete_credentials(state.credentials_url, state.theirs)
-            await self._write(lambda s: PartnerCredentials(spent=s.spent))
+            await self.client.delete_credentials(state.credentials_url, Hello(state.theirs, self._raw(self.version), self.version))
+            await self._end()
+
+    async def _end(self) -> None:
+        """What was agreed upon is forgotten, but for the version: what the partner sees stays as it is until another is agreed upon."""
+        await self._write(lambda s: PartnerCredentials(spent=s.spent, version=s.version))
 
     # --- the partner registers with us
 
-    def own_for(self, header: str | None) -> Any:
+    def own_for(self, header: str | None, version: Version) -> Any:
         """Our credentials for a partner that asks (GET), with the token that it used."""
         decoded, raw = given(header)
         known = [self.state.ours, self.state.offered, *self.state.previous, self._config.token_for_them]
-        return self.own(next((t for t in known if t is not None and t in (decoded, raw)), ""))
+        return self.own(next((t for t in known if t is not None and t in (decoded, raw)), ""), version)
 
     def may(self, access: Access, *, new: bool) -> None:
         """Whether a partner may register anew, or change a registration. Raises Misstep (HTTP 405)."""
@@ -267,26 +298,26 @@ class Registration:
         if not new and not (state.registered and access is Access.FULL):
             raise Misstep("not registered: register with POST", Code.CLIENT_ERROR, 405)
 
-    async def posted(self, theirs: Any, access: Access) -> Any:
-        """POST: a new registration; gives our credentials. Raises Misstep.
+    async def posted(self, theirs: Any, access: Access, version: Version) -> Any:
+        """POST: a new registration, in the version below which it was posted; gives our credentials. Raises Misstep.
 
         A registration whose answer the partner never used may be made again with the same token A.
         """
         async with self._alone():
             self.may(access, new=True)
-            return await self._take(theirs)
+            return await self._take(theirs, version)
 
-    async def put(self, theirs: Any, access: Access) -> Any:
+    async def put(self, theirs: Any, access: Access, version: Version) -> Any:
         """PUT: other token, roles or version; gives our credentials with a new token. Raises Misstep."""
         async with self._alone():
             self.may(access, new=False)
-            return await self._take(theirs)
+            return await self._take(theirs, version)
 
     async def deleted(self, access: Access) -> None:
         """DELETE: the registration ends. Raises Misstep."""
         async with self._alone():
             self.may(access, new=False)
-            await self._write(lambda s: PartnerCredentials(spent=s.spent))
+            await self._end()
             _log.warning("%s has ended the registration", self._config.name)
 
     def _alone(self) -> asyncio.Lock:
@@ -295,27 +326,26 @@ class Registration:
             raise Misstep("another registration is under way", Code.SERVER_ERROR)
         return self._steps
 
-    async def _take(self, theirs: Any) -> Any:
-        self._check(theirs)
+    async def _take(self, theirs: Any, version: Version) -> Any:
+        self._check(theirs, version)
         try:
-            details = await self.client.version_details(await self._version_url(theirs.url, theirs.token), theirs.token)
-            endpoints = self._endpoints(details)
+            to, endpoints = await self._negotiate(theirs.url, theirs.token, version)
         except (Unreachable, Refusal) as why:
             raise Misstep(f"your versions cannot be read: {why.because}", Code.UNUSABLE_API) from why
         except Declined as why:
             raise Misstep(why.because, int(why.code or Code.UNUSABLE_API)) from why
         token = new_token()
         where = next(e.url for e in endpoints if e.identifier == "credentials")
-        await self._settle(theirs, token, where, endpoints)
-        _log.info("%s has registered", self._config.name)
-        return self.own(token)
+        await self._settle(theirs, token, to, where, endpoints)
+        _log.info("%s has registered, %r", self._config.name, version)
+        return self.own(token, version)
 
-    def _check(self, theirs: Any) -> None:
+    def _check(self, theirs: Any, version: Version) -> None:
         if not is_token(theirs.token):
             raise Misstep("token: 1 to 64 characters of printable ASCII without blanks", Code.INVALID)
         if not theirs.url.startswith(("http://", "https://")):
             raise Misstep("url: an http(s) URL is expected", Code.INVALID)
-        roles = self._roles(theirs)
+        roles = self._roles(theirs, version)
         if not roles:
             raise Misstep("roles: at least one is needed", Code.INVALID)
         if len({(r.role, r.country_code, r.party_id) for r in roles}) != len(roles):
@@ -327,30 +357,64 @@ class Registration:
 
     # --- both
 
-    async def _settle(self, theirs: Any, ours: str, where: str, endpoints: tuple[PartnerEndpoint, ...]) -> None:
-        roles = self._roles(theirs)
+    async def _settle(self, theirs: Any, ours: str, to: Hello, where: str, endpoints: tuple[PartnerEndpoint, ...]) -> None:
+        roles = self._roles(theirs, to.version)
         await self._write(lambda s: PartnerCredentials(
             theirs=theirs.token, ours=ours, previous=() if s.ours is None else (s.ours,), spent=s.spent,
-            versions_url=theirs.url, version=self._version.number, credentials_url=where, endpoints=endpoints,
-            roles=roles))  # fmt: skip
+            versions_url=theirs.url, version=to.version.number, credentials_url=where, endpoints=endpoints, roles=roles,
+            raw=to.raw, hub=getattr(theirs, "hub_party_id", None)))  # fmt: skip
+        self._agreed(to.version)
 
-    def own(self, token: str) -> Any:
+    def own(self, token: str, version: Version) -> Any:
         """Our credentials with a token (Credentials object)."""
-        roles = tuple(_role(self._version, r) for r in self._config.roles)
-        return self._version.messages.Credentials(token=token, url=self._config.versions, roles=roles)
+        url, ours = self._config.versions(version), self._config.roles
+        business = [version.objects.BusinessDetails(name=r.name or f"{r.country_code}*{r.party_id}", website=r.website) for r in ours]
+        if not version.roles:
+            one = ours[0]
+            return version.messages.Credentials(token=token, url=url, business_details=business[0], party_id=one.party_id,
+                                                country_code=one.country_code)  # fmt: skip
+        roles = tuple(
+            version.messages.CredentialsRole(role=version.messages.Role(one.role), business_details=details, party_id=one.party_id,
+                                             country_code=one.country_code)
+            for one, details in zip(ours, business, strict=True))  # fmt: skip
+        return version.messages.Credentials(token=token, url=url, roles=roles)
 
-    async def _version_url(self, url: str, token: str) -> str:
-        versions = await self.client.versions(url, token)
-        found = next((v.url for v in versions if v.version.strip() == self._version.number), None)
-        if found is None:
-            told = ", ".join(v.version for v in versions) or "none"
-            raise Declined(f"no version {self._version.number} in common (offered: {told})", str(int(Code.UNSUPPORTED_VERSION)))
-        return str(found)
+    def _raw(self, version: Version) -> bool:
+        """Whether the partner gets its token as it is: by its settings, else as it was accepted, else as the version says."""
+        wants, known = self._config.quirks.wants, self.state.raw
+        if wants != "auto":
+            return wants == "raw"
+        return version.raw_token if known is None else known
+
+    async def _negotiate(self, url: str, token: str, only: Version | None = None) -> tuple[Hello, tuple[PartnerEndpoint, ...]]:
+        """The highest version in common (or ``only`` that), how the partner is addressed in it, and what it offers there."""
+        speaks = self._config.speaks if only is None else (only,)
+        guess = V211 if speaks == (V211,) else V221  # how the token is spelled is told by the version, which is not known yet
+        found, _ = await self._asked(partial(self.client.versions, url), Hello(token, self._raw(guess), guess))
+        urls = {v.version.strip(): str(v.url) for v in found}
+        version = next((v for v in speaks if v.number in urls), None)
+        if version is None:
+            told, wanted = ", ".join(urls) or "none", ", ".join(v.number for v in speaks)
+            raise Declined(f"no version in common (offered: {told}; spoken here: {wanted})", str(int(Code.UNSUPPORTED_VERSION)))
+        details, to = await self._asked(
+            partial(self.client.version_details, urls[version.number]), Hello(token, self._raw(version), version))  # fmt: skip
+        return to, self._endpoints(details)
+
+    async def _asked(self, ask: Callable[[Hello], Awaitable[T]], to: Hello) -> tuple[T, Hello]:
+        """An answer, and how it was got: a partner that does not accept the token spelled one way is asked the other way."""
+        try:
+            return await ask(to), to
+        except Unwelcome:
+            if self._config.quirks.wants != "auto":
+                raise
+        to = evolve(to, raw=not to.raw)
+        return await ask(to), to
 
     def _endpoints(self, details: Any) -> tuple[PartnerEndpoint, ...]:
         made = []
         for one in details.endpoints:
-            role = "" if one.role is None or one.identifier.lower() == "credentials" else one.role.value
+            told = getattr(one, "role", None)
+            role = "" if told is None or one.identifier.lower() == "credentials" else told.value
             made.append(PartnerEndpoint(one.identifier.lower(), role, one.url))
         have = {(e.identifier, e.role) for e in made}
         wanted = [("credentials", ""), *sorted(self._config.requires)]
@@ -359,18 +423,14 @@ class Registration:
             raise Declined(f"endpoints that are needed are missing: {', '.join(missing)}", str(int(Code.NO_MATCHING_ENDPOINTS)))
         return tuple(made)
 
-    def _roles(self, theirs: Any) -> tuple[PartnerRole, ...]:
+    def _roles(self, theirs: Any, version: Version) -> tuple[PartnerRole, ...]:
+        """The parties of a partner. Before 2.2 it is one, on the other side than we are."""
+        told = theirs.roles if version.roles else (theirs,)
+        other = "EMSP" if self._config.side == "CPO" else "CPO"
         return tuple(
-            PartnerRole(one.role.value, one.country_code.upper(), one.party_id.upper(), getattr(one.business_details, "name", ""))
-            for one in theirs.roles
-        )
-
-
-def _role(version: Version, role: OurRole) -> Any:
-    details = version.objects.BusinessDetails(name=role.name or f"{role.country_code}*{role.party_id}", website=role.website)
-    return version.messages.CredentialsRole(
-        role=version.messages.Role(role.role), business_details=details, party_id=role.party_id, country_code=role.country_code
-    )
+            PartnerRole(one.role.value if version.roles else other, one.country_code.upper(), one.party_id.upper(),
+                        getattr(one.business_details, "name", ""))
+            for one in told)  # fmt: skip
 
 
 def new_token() -> str:

@@ -51,6 +51,10 @@ class Refusal(Declined):
         self.status = status
 
 
+class Unwelcome(Unreachable):
+    """A partner does not accept our credentials (HTTP 401, 403, 407): nothing was taken, and it may accept them later."""
+
+
 class _Loose(msgspec.Struct):
     status_code: int
     data: msgspec.Raw = msgspec.Raw()
@@ -121,7 +125,7 @@ def reply(answer: Answer, *, empty_is_success: bool = False) -> Reply:
             raise Unreachable(f"an answer that is no OCPI envelope: {_short(str(why))}", sent=True) from why
     told = f"HTTP {answer.status}" + (f", OCPI {code}" if code is not None else "") + (f": {_short(message)}" if message else "")
     if answer.status in _UNWELCOME:
-        raise Unreachable(f"our credentials are not accepted ({told})")
+        raise Unwelcome(f"our credentials are not accepted ({told})")
     if answer.status == 408:
         raise Unreachable(told, sent=True)
     if code is not None and not 1000 <= code < 2000:

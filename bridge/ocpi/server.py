@@ -2,7 +2,10 @@
 
 The door lets nobody do anything before it knows who calls (transport_and_format, Authorization header), gives every
 answer the envelope, echoes X-Request-ID and X-Correlation-ID, swaps the routing headers, and turns what goes wrong into
-the specification's status codes. What is asked for is in :mod:`bridge.ocpi.modules`.
+the specification's status codes. What is asked for is in :mod:`bridge.ocpi.served`.
+
+Versions with roles are below ``/ocpi/versions``; 2.1.1, which has none, is below ``/ocpi/cpo/versions`` and ``/ocpi/emsp/versions``,
+of which a partner finds that of our side towards it.
 """
 
 from __future__ import annotations
@@ -12,113 +15,67 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import msgspec
 import orjson
 from aiohttp import web
-from attrs import field, frozen
+from attrs import frozen
 
 from bridge.codec.lenient import Unreadable
 from bridge.errors import BridgeError, ReadError, Refused
 from bridge.ocpi.adapter import OcpiPartner
+from bridge.ocpi.call import Call, Fault, Handler, Interface, Resource, Result
 from bridge.ocpi.credentials import Access, Misstep
 from bridge.ocpi.envelope import Code, failure, success
-from bridge.ocpi.version import V221, Version
+from bridge.ocpi.served import INTERFACES
+from bridge.ocpi.version import V221, VERSIONS, Side, Version
 from bridge.roaming.ports import Inbound
 from bridge.translate.files import encode
+
+BELOW = "/ocpi"
+
+_SIDES: tuple[Side, ...] = ("CPO", "EMSP")
 
 _log = logging.getLogger(__name__)
 
 
-class Fault(Exception):
-    """A call that cannot be served: OCPI status code, reason, HTTP status."""
-
-    def __init__(self, code: int, because: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(because)
-        self.code = code
-        self.because = because
-        self.status = status
-        self.headers = dict(headers or {})
-
-
-@frozen
-class Result:
-    """An answer: the envelope's bytes, HTTP status, more headers."""
-
-    body: bytes
-    status: int = 200
-    headers: dict[str, str] = field(factory=dict)
-
-
-@frozen
-class Call:
-    """One request by a known partner."""
-
-    request: web.Request
-    partner: OcpiPartner
-    access: Access
-    core: Inbound
-    version: Version
-
-    @property
-    def header(self) -> str | None:
-        """The Authorization header."""
-        return self.request.headers.get("Authorization")
-
-    def url(self, path: str) -> str:
-        """Our public URL of a path below the version."""
-        return f"{self.partner.config.our_url.rstrip('/')}/{self.version.number}{path}"
-
-    async def body(self) -> bytes:
-        """The request's JSON, checked to be JSON. Raises Fault: HTTP 413 for too much, 400 for no JSON (status_codes)."""
-        limit = self.partner.config.body_limit
-        if (self.request.content_length or 0) > limit:
-            raise Fault(Code.INVALID, f"the body is larger than {limit} bytes", 413, {"Connection": "close"})
-        pieces, size = [], 0
-        async for piece in self.request.content.iter_chunked(1 << 16):
-            size += len(piece)
-            if size > limit:
-                raise Fault(Code.INVALID, f"the body is larger than {limit} bytes", 413, {"Connection": "close"})
-            pieces.append(piece)
-        data = b"".join(pieces)
-        try:
-            msgspec.json.decode(data, type=msgspec.Raw)
-            data.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError) as why:
-            raise Fault(Code.INVALID, f"the body is no JSON: {why}", 400) from why
-        return data
-
-
-Handler = Callable[[Call], Awaitable[Result]]
-
-
 def routes(core: Inbound, partners: Mapping[str, OcpiPartner]) -> list[web.RouteDef]:
     """What partners call, below ``/ocpi``. ``partners`` is looked at anew at every call."""
-    from bridge.ocpi import modules
-
-    version = V221
-    door = _Door(core, partners, version)
-    below = f"/ocpi/{version.number}"
-    configuration: tuple[tuple[str, Mapping[str, Handler]], ...] = (
-        ("/ocpi/versions", {"GET": _versions}),
-        (below, {"GET": _details}),
-        (below + "/credentials", {"GET": _own, "POST": _register, "PUT": _update, "DELETE": _unregister}),
-    )
-    made: list[web.RouteDef] = []
-    for path, handlers in configuration:
-        made += door.resource(path, handlers, functional=False)
-    for path, handlers in modules.RESOURCES:
-        made += door.resource(below + path, handlers, functional=True)
-    made.append(web.route("*", "/ocpi/{unknown:.*}", door.opened(_unknown, functional=True)))
+    door = _Door(core, partners)
+    made = door.resource("/versions", {"GET": _versions}, _At(V221, "CPO", full=False, spoken=False))
+    for version in VERSIONS:
+        for side in _SIDES if not version.roles else _SIDES[:1]:
+            root, at = version.root(side), _At(version, side, full=False)
+            if not version.roles:
+                made += door.resource(version.versions(side), {"GET": _versions}, at)
+            made += door.resource(root, {"GET": _details}, at)
+            made += door.resource(root + "/credentials", {"GET": _own, "POST": _register, "PUT": _update, "DELETE": _unregister}, at)
+    for interface in INTERFACES:
+        for version in interface.versions:
+            for path, resource in interface.resources.items():
+                where = interface.path(version)
+                made += door.resource(where + path, resource, _At(version, interface.side, interface, where))
+    made.append(web.route("*", BELOW + "/{unknown:.*}", door.opened(_unknown, _At(V221, "CPO", spoken=False))))
     return made
 
 
+@frozen
+class _At:
+    """What a route is for. ``full``: it takes a registration, a CREDENTIALS_TOKEN_A is not enough. ``spoken``: the version has to be
+    one that may be agreed upon with the partner."""
+
+    version: Version
+    side: Side
+    interface: Interface | None = None
+    path: str = ""
+    full: bool = True
+    spoken: bool = True
+
+
 class _Door:
-    def __init__(self, core: Inbound, partners: Mapping[str, OcpiPartner], version: Version) -> None:
+    def __init__(self, core: Inbound, partners: Mapping[str, OcpiPartner]) -> None:
         self._core = core
         self._partners = partners
-        self._version = version
 
-    def resource(self, path: str, handlers: Mapping[str, Handler], *, functional: bool) -> list[web.RouteDef]:
+    def resource(self, path: str, handlers: Resource, at: _At) -> list[web.RouteDef]:
         """Routes of one path, with and without a slash at its end; other methods are HTTP 405 in an envelope."""
         allow = ", ".join(sorted(handlers))
 
@@ -126,23 +83,26 @@ class _Door:
             raise Fault(Code.CLIENT_ERROR, f"{call.request.method} is not defined here", 405, {"Allow": allow})
 
         made = []
-        for spelled in (path, path + "/"):
+        for spelled in (BELOW + path, BELOW + path + "/"):
             for method, handler in handlers.items():
-                opened = self.opened(handler, functional=functional)
+                opened = self.opened(handler, at)
                 made.append(web.get(spelled, opened) if method == "GET" else web.route(method, spelled, opened))
-            made.append(web.route("*", spelled, self.opened(refuse, functional=functional)))
+            made.append(web.route("*", spelled, self.opened(refuse, at)))
         return made
 
-    def opened(self, handler: Handler, *, functional: bool) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def opened(self, handler: Handler, at: _At) -> Callable[[web.Request], Awaitable[web.Response]]:
         """The handler behind the door."""
 
         async def handle(request: web.Request) -> web.Response:
             found = self._who(request)
-            if found is None or (functional and found[1] is not Access.FULL):
+            if found is None or (at.full and found[1] is not Access.FULL):
                 result = Result(failure(Code.CLIENT_ERROR, "unknown credentials"), 401, {"WWW-Authenticate": "Token"})
             else:
-                result = await self._served(handler, Call(request, *found, self._core, self._version), functional)
-            return _response(request, result, functional=functional)
+                partner, access = found
+                base = partner.config.our_url.rstrip("/") + at.path
+                call = Call(request, partner, access, self._core, at.version, at.side, base)
+                result = await self._served(handler, call, at)
+            return _response(request, result, at)
 
         return handle
 
@@ -155,14 +115,13 @@ class _Door:
                 found = partner, access
         return found
 
-    async def _served(self, handler: Handler, call: Call, functional: bool) -> Result:
+    async def _served(self, handler: Handler, call: Call, at: _At) -> Result:
         try:
             await call.partner.registration.used(call.header)
-            if functional:
-                _addressed(call)
+            _open_to(call, at)
             return await handler(call)
         except Fault as why:
-            return Result(failure(why.code, why.because), why.status, why.headers)
+            return Result(failure(at.version.code(why.code), why.because), why.status, why.headers)
         except Misstep as why:
             return Result(failure(why.code, why.because), why.status)
         except (Unreadable, ReadError, Refused) as why:
@@ -175,6 +134,28 @@ class _Door:
         except Exception:  # noqa: BLE001  (whatever it is, the partner gets an envelope, and nothing of it)
             _log.exception("%s: %s %s", call.partner.name, call.request.method, _route(call.request))
             return Result(failure(Code.SERVER_ERROR, "an error here"), 500)
+
+
+def _open_to(call: Call, at: _At) -> None:
+    """Whether a partner finds this here: in a version that may be agreed upon with it, of an interface that it is offered.
+
+    Objects are kept in the version that was agreed upon; another version's interfaces begin with a registration there.
+    """
+    partner, version = call.partner, at.version
+    if at.spoken and (version not in partner.config.speaks or not (version.roles or at.side == partner.config.side)):
+        raise _nothing()
+    if at.interface is None:
+        return
+    if version is not partner.version:
+        raise Fault(Code.CLIENT_ERROR, f"OCPI {partner.version.number} was agreed upon, this is {version.number}", 404)
+    if not at.interface.offered(partner, version, at.side):
+        raise _nothing()
+    if at.interface.routed and version.roles:
+        _addressed(call)
+
+
+def _nothing() -> Fault:
+    return Fault(Code.CLIENT_ERROR, "there is nothing here", 404)
 
 
 def _route(request: web.Request) -> str:
@@ -199,9 +180,14 @@ _SWAPPED = {
 }
 
 
-def _response(request: web.Request, result: Result, *, functional: bool) -> web.Response:
-    headers = {name: request.headers.get(name) or str(uuid.uuid4()) for name in ("X-Request-ID", "X-Correlation-ID")}
-    if functional:
+_IDS = ("X-Request-ID", "X-Correlation-ID")
+
+
+def _response(request: web.Request, result: Result, at: _At) -> web.Response:
+    """The answer with its headers. Before 2.2 messages have neither ids nor routing; an id that is told all the same comes back."""
+    told = {name: request.headers[name] for name in _IDS if request.headers.get(name)}
+    headers = {name: str(uuid.uuid4()) for name in _IDS} | told if at.version.roles else told
+    if at.version.roles and at.full and (at.interface is None or at.interface.routed):
         headers |= {theirs: request.headers[ours] for ours, theirs in _SWAPPED.items() if ours in request.headers}
     return web.Response(body=result.body, status=result.status, headers=headers | result.headers, content_type="application/json")
 
@@ -210,25 +196,38 @@ def _response(request: web.Request, result: Result, *, functional: bool) -> web.
 
 
 async def _versions(call: Call) -> Result:
-    number = call.version.number
-    return Result(success(orjson.dumps([{"version": number, "url": call.url("")}])))
+    """Versions with roles at one address, earlier ones at that of each side. A partner that has only earlier ones finds them anyway."""
+    speaks = call.partner.config.speaks
+    shown = [v for v in speaks if v.roles == call.version.roles] or (speaks if call.version.roles else [])
+    return Result(success(orjson.dumps([{"version": v.number, "url": _url(call, v)} for v in reversed(shown)])))
+
+
+def _url(call: Call, version: Version) -> str:
+    return call.partner.config.our_url.rstrip("/") + version.root(call.partner.config.side)
 
 
 async def _details(call: Call) -> Result:
-    endpoints = [{"identifier": i.identifier, "role": i.role, "url": call.url(i.path)} for i in call.version.offers]
-    return Result(success(orjson.dumps({"version": call.version.number, "endpoints": endpoints})))
+    below, version = call.partner.config.our_url.rstrip("/"), call.version
+    found = [("credentials", "SENDER", _url(call, version) + "/credentials")]
+    found += [(i.module, i.role, below + i.path(version)) for i in INTERFACES if i.offered(call.partner, version, call.side)]
+    endpoints = [{"identifier": module, "role": role, "url": url} for module, role, url in found]
+    if not version.roles:
+        endpoints = [{"identifier": module, "url": url} for module, _, url in found]
+    return Result(success(orjson.dumps({"version": version.number, "endpoints": endpoints})))
 
 
 async def _own(call: Call) -> Result:
-    return Result(success(encode(call.partner.registration.own_for(call.header))))
+    return Result(success(encode(call.partner.registration.own_for(call.header, call.version))))
 
 
 async def _register(call: Call) -> Result:
-    return Result(success(encode(await call.partner.registration.posted(await _theirs(call, new=True), call.access))))
+    theirs = await _theirs(call, new=True)
+    return Result(success(encode(await call.partner.registration.posted(theirs, call.access, call.version))))
 
 
 async def _update(call: Call) -> Result:
-    return Result(success(encode(await call.partner.registration.put(await _theirs(call, new=False), call.access))))
+    theirs = await _theirs(call, new=False)
+    return Result(success(encode(await call.partner.registration.put(theirs, call.access, call.version))))
 
 
 async def _unregister(call: Call) -> Result:
@@ -242,4 +241,4 @@ async def _theirs(call: Call, *, new: bool) -> Any:
 
 
 async def _unknown(call: Call) -> Result:
-    raise Fault(Code.CLIENT_ERROR, "there is nothing here", 404)
+    raise _nothing()

@@ -10,7 +10,7 @@ whether it may have been taken) or :class:`~bridge.errors.Declined` (a definite 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -141,6 +141,15 @@ class Partner(Protocol):
     async def close(self) -> None:
         """Give everything back."""
         ...
+
+
+@runtime_checkable
+class Renegotiates(Protocol):
+    """A partner whose format may change while it runs: ``format`` tells the one that holds now, ``changed`` is called with its name."""
+
+    name: str
+    format: str
+    changed: Callable[[str], None]
 
 
 # --- authorisation --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A strict stand-in for an eMSP (OCPI 2.2.1): what operators test against, and what the demo and the tests use.
+"""A strict stand-in for an eMSP (OCPI 2.1.1, 2.2.1 or 2.3.0): what operators test against, and what the demo and the tests use.
 
 It validates every message by its own tables (:mod:`bridge.simulate.emsp_rules`), answers with the specification's errors,
 and keeps everything. Besides OCPI below ``/ocpi`` it serves, as JSON:
@@ -33,10 +33,11 @@ from typing import Any
 import click
 from aiohttp import web
 
-from bridge.simulate.emsp_partner import CONFIGURATION, CREDENTIALS, Operator
-from bridge.simulate.emsp_receivers import NOTHING, ROUTES, Answer, Handler, plain
+from bridge.simulate import emsp_tokens
+from bridge.simulate.emsp_partner import CREDENTIALS, Operator
+from bridge.simulate.emsp_receivers import NOTHING, ROUTES, Answer, Handler, details, plain, versions
 from bridge.simulate.emsp_rules import moment
-from bridge.simulate.emsp_state import PATH, Emsp, Faults, Reject, parsed, stamp
+from bridge.simulate.emsp_state import VERSIONS, Emsp, Faults, Reject, parsed, stamp
 
 EMSP = web.AppKey("emsp", Emsp)
 OPERATOR = web.AppKey("operator", Operator)
@@ -47,16 +48,22 @@ def application(emsp: Emsp) -> web.Application:
     """The simulator as an application; ``emsp`` can be looked at while it runs."""
     app = web.Application(client_max_size=MOST_BYTES)
     app[EMSP], app[OPERATOR] = emsp, Operator(emsp)
-    for method, path, handler in ROUTES:
+    for method, path, handler in _routes(emsp):
         app.router.add_route(method, path, _protocol(handler))
     for method, serve_it in CREDENTIALS.items():
-        app.router.add_route(method, PATH + "/credentials", _protocol(_with_token(serve_it)))
+        app.router.add_route(method, emsp.path + "/credentials", _protocol(_with_token(serve_it)))
     app.router.add_route("*", "/ocpi/{rest:.*}", _protocol(_nothing))
     app.add_routes([web.get("/_sim/report", _report), web.get("/_sim/wait", _wait), web.get("/_sim/tokens", _tokens)])
     for name, act in _ACTS.items():
         app.router.add_post(f"/_sim/{name}", _acted(act))
     app.cleanup_ctx.append(_closing)
     return app
+
+
+def _routes(emsp: Emsp) -> list[tuple[str, str, Handler]]:
+    """What operators may call, besides credentials."""
+    below = [(method, emsp.path + path, handler) for method, path, handler in (*ROUTES, *emsp_tokens.ROUTES)]
+    return [("GET", emsp.versions_path, versions), ("GET", emsp.path, details), *below]
 
 
 async def _closing(app: web.Application) -> AsyncIterator[None]:
@@ -116,8 +123,8 @@ async def _spoiled(trouble: Faults) -> web.Response | None:
 
 
 async def _nothing(emsp: Emsp, request: web.Request) -> Answer:
-    known = any(method != request.method and _fits(path, request.path) for method, path, _ in ROUTES)
-    if known or request.path == PATH + "/credentials":
+    known = any(method != request.method and _fits(path, request.path) for method, path, _ in _routes(emsp))
+    if known or request.path == emsp.path + "/credentials":
         raise Reject(2000, f"{request.method} is not defined here", 405)
     raise Reject(2000, "there is nothing here", 404)
 
@@ -131,12 +138,19 @@ _ROUTING = ("OCPI-to-country-code", "OCPI-to-party-id", "OCPI-from-country-code"
 
 
 def _headers(emsp: Emsp, request: web.Request) -> None:
-    """X-Request-ID and X-Correlation-ID are mandatory; routing headers fit the connection, and only functional modules."""
+    """X-Request-ID and X-Correlation-ID are mandatory; routing headers fit the connection, and only functional modules.
+
+    2.1.1 has none of them.
+    """
+    if emsp.older:
+        if any(name in request.headers for name in _ROUTING):
+            raise Reject(2001, "OCPI 2.1.1 has no routing headers")
+        return
     for name in ("X-Request-ID", "X-Correlation-ID"):
         if not request.headers.get(name):
             raise Reject(2001, f"{name} is missing")
     told = [request.headers.get(name) for name in _ROUTING]
-    if request.path.rstrip("/") in CONFIGURATION:
+    if request.path.rstrip("/") in emsp.configuration:
         if any(told):
             raise Reject(2001, "routing headers are not for configuration modules")
         return
@@ -228,13 +242,19 @@ async def _command(operator: Operator, kind: str, body: dict[str, Any]) -> Any:
     return {"id": sent.id, "response": sent.response}
 
 
-def _place(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: given.get(name) for name in ("location_id", "evse_uid", "connector_id")}
+def _place(emsp: Emsp, given: dict[str, Any], connector: bool = False) -> dict[str, Any]:
+    """Where; 2.1.1 names the connector only where it is unlocked."""
+    names = ("location_id", "evse_uid", *(("connector_id",) if connector or not emsp.older else ()))
+    return {name: given.get(name) for name in names}
+
+
+def _reference(emsp: Emsp, token: dict[str, Any]) -> dict[str, Any]:
+    return {} if emsp.older else {"authorization_reference": emsp.refer(token["uid"])}
 
 
 async def _start(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
     token = operator.token_for(given["uid"], given.get("type", "RFID"))
-    body = {"token": token, "authorization_reference": emsp.refer(token["uid"]), **_place(given)}
+    body = {"token": token, **_reference(emsp, token), **_place(emsp, given)}
     return await _command(operator, "START_SESSION", body)
 
 
@@ -246,20 +266,23 @@ async def _reserve(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any
     token = operator.token_for(given["uid"], given.get("type", "RFID"))
     until = (datetime.now(UTC) + timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {"token": token, "expiry_date": given.get("expiry_date") or until, "reservation_id": given["reservation_id"]}
-    body |= {"authorization_reference": emsp.refer(token["uid"])}
+    body |= _reference(emsp, token)
     return await _command(operator, "RESERVE_NOW", body | {name: given.get(name) for name in ("location_id", "evse_uid")})
 
 
 async def _cancel(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
+    if emsp.older:
+        raise ValueError("OCPI 2.1.1 cannot cancel a reservation")
     return await _command(operator, "CANCEL_RESERVATION", {"reservation_id": given["reservation_id"]})
 
 
 async def _unlock(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
-    return await _command(operator, "UNLOCK_CONNECTOR", _place(given))
+    return await _command(operator, "UNLOCK_CONNECTOR", _place(emsp, given, connector=True))
 
 
 async def _token(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
-    token = {"country_code": emsp.country_code, "party_id": emsp.party_id, "last_updated": stamp()} | given
+    owner = {} if emsp.older else {"country_code": emsp.country_code, "party_id": emsp.party_id}
+    token = owner | {"last_updated": stamp()} | given
     emsp.add_token(token)
     return {"status": await operator.put_token(token)}
 
@@ -313,6 +336,7 @@ async def serve(host: str, port: int, emsp: Emsp) -> web.AppRunner:
 @click.command("emsp")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=9221, show_default=True, help="Port to listen on.")
+@click.option("--ocpi", default="2.2.1", show_default=True, type=click.Choice(VERSIONS), help="The version that it speaks.")
 @click.option("--url", default="", help="Where operators find it, if that is another address.")
 @click.option("--party", default="DE*EMS", show_default=True, help="Country and party.")
 @click.option("--name", default="Example Mobility", show_default=True, help="Name of the company.")
@@ -320,18 +344,18 @@ async def serve(host: str, port: int, emsp: Emsp) -> web.AppRunner:
 @click.option("--unlisted", default=10, show_default=True, help="How many more it knows, but does not list.")
 @click.option("--whitelist", default="ALLOWED", show_default=True, help="WhitelistType of its tokens, several by commas in turn.")
 @click.option("--token-a", envvar="EVBRIDGE_EMSP_TOKEN_A", default=None, help="Token with which an operator may register here.")
-def command(host: str, port: int, url: str, party: str, name: str, tokens: int, unlisted: int, whitelist: str,
+def command(host: str, port: int, ocpi: str, url: str, party: str, name: str, tokens: int, unlisted: int, whitelist: str,
             token_a: str | None) -> None:  # fmt: skip
-    """A strict eMSP (OCPI 2.2.1): registers, takes locations, status, tariffs, sessions, CDRs; gives tokens, starts sessions."""
+    """A strict eMSP (OCPI): registers, takes locations, status, tariffs, sessions, CDRs; gives tokens, starts sessions."""
     country, _, ident = party.partition("*")
     emsp = Emsp(country_code=country, party_id=ident, name=name, tokens=tokens, unlisted=unlisted, whitelist=whitelist.split(","),
-                token_a=token_a, url=url.rstrip("/"))  # fmt: skip
+                token_a=token_a, url=url.rstrip("/"), version=ocpi)  # fmt: skip
     asyncio.run(_forever(host, port, emsp))
 
 
 async def _forever(host: str, port: int, emsp: Emsp) -> None:
     runner = await serve(host, port, emsp)
-    click.echo(f"eMSP {emsp.country_code}*{emsp.party_id} at http://{host}:{port}/ocpi/versions, report at /_sim/report")
+    click.echo(f"eMSP {emsp.country_code}*{emsp.party_id} at http://{host}:{port}{emsp.versions_path}, report at /_sim/report")
     ended = asyncio.Event()
     with suppress(NotImplementedError):  # Windows has no signal handlers in the loop
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import uuid
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -13,10 +14,9 @@ import aiohttp
 from aiohttp import web
 
 from bridge.simulate.emsp_receivers import Answer, body_of, plain
-from bridge.simulate.emsp_rules import faults, moment
-from bridge.simulate.emsp_state import PATH, VERSION, CommandSent, Emsp, Reject, check, new_token, parsed, stamp
+from bridge.simulate.emsp_rules import moment
+from bridge.simulate.emsp_state import CommandSent, Emsp, Reject, new_token, parsed, stamp
 
-CONFIGURATION = ("/ocpi/versions", PATH, PATH + "/credentials")
 NEEDED = (("locations", "SENDER"), ("cdrs", "SENDER"), ("tokens", "RECEIVER"), ("commands", "RECEIVER"))
 """What an operator has to offer, besides credentials."""
 
@@ -42,12 +42,7 @@ class Operator:
         token = token or self.emsp.theirs
         if token is None:
             raise Reject(3001, "not registered with the operator")
-        headers = {"Authorization": "Token " + base64.b64encode(token.encode()).decode()}
-        headers |= {"X-Request-ID": str(uuid.uuid4()), "X-Correlation-ID": str(uuid.uuid4())}
-        role = self.emsp.roles[0] if functional and self.emsp.roles else None
-        if role is not None:
-            headers |= {"OCPI-to-country-code": role["country_code"], "OCPI-to-party-id": role["party_id"],
-                        "OCPI-from-country-code": self.emsp.country_code, "OCPI-from-party-id": self.emsp.party_id}  # fmt: skip
+        headers = self._headers(token, functional)
         data = None
         if body is not None:
             headers["Content-Type"], data = "application/json", plain(body)
@@ -63,6 +58,17 @@ class Operator:
             raise Reject(3001, f"{method} {url}: HTTP {answer.status} without an OCPI envelope")
         return answer.status, envelope, dict(answer.headers)
 
+    def _headers(self, token: str, functional: bool) -> dict[str, str]:
+        if self.emsp.older:
+            return {"Authorization": "Token " + token}
+        headers = {"Authorization": "Token " + base64.b64encode(token.encode()).decode()}
+        headers |= {"X-Request-ID": str(uuid.uuid4()), "X-Correlation-ID": str(uuid.uuid4())}
+        role = self.emsp.roles[0] if functional and self.emsp.roles else None
+        if role is not None:
+            headers |= {"OCPI-to-country-code": role["country_code"], "OCPI-to-party-id": role["party_id"],
+                        "OCPI-from-country-code": self.emsp.country_code, "OCPI-from-party-id": self.emsp.party_id}  # fmt: skip
+        return headers
+
     async def data(self, method: str, url: str, body: Any = None, **more: Any) -> Any:
         """The data of an answer that says success. Raises Reject(3001)."""
         status, envelope, _ = await self.call(method, url, body, **more)
@@ -72,29 +78,35 @@ class Operator:
 
     def judge(self, name: str, value: Any, url: str) -> None:
         """Record what is wrong with an object in an answer."""
-        for because in faults(name, value):
+        for because in self.emsp.faults(name, value):
             self.emsp.reject(method="GET", path=url, answer=200, because=f"{name}: {because}")
 
     # --- registration
 
     async def endpoints(self, url: str, token: str) -> dict[tuple[str, str], str]:
         """The operator's endpoints for our version. Raises Reject with 3001, 3002, 3003."""
+        emsp = self.emsp
         versions = await self.data("GET", url, token=token, functional=False)
-        if not isinstance(versions, list) or any(faults("Version", v) for v in versions):
+        known = {"version": emsp.version}  # versions that it has never heard of are no fault
+        if not isinstance(versions, list) or any(not isinstance(v, dict) or emsp.faults("Version", v | known) for v in versions):
             raise Reject(3001, "your versions are no list of Version objects")
-        where = next((v["url"] for v in versions if v["version"] == VERSION), None)
+        where = next((v["url"] for v in versions if v["version"] == emsp.version), None)
         if where is None:
-            raise Reject(3002, f"version {VERSION} is not among yours")
+            raise Reject(3002, f"version {emsp.version} is not among yours")
         details = await self.data("GET", where, token=token, functional=False)
-        wrong = faults("VersionDetails", details)
+        wrong = emsp.faults("VersionDetails", details)
         if wrong:
             raise Reject(3001, "your version details: " + "; ".join(wrong))
-        found = {(e["identifier"], e["role"]): e["url"] for e in details["endpoints"]}
+        found = {(e["identifier"], e.get("role", "")): e["url"] for e in details["endpoints"]}
         credentials = next((u for (module, _), u in found.items() if module == "credentials"), None)
-        missing = [f"{m} {r}" for m, r in NEEDED if (m, r) not in found]
+        missing = [f"{m} {r}".strip() for m, r in self._named(NEEDED) if (m, r) not in found]
         if credentials is None or missing:
             raise Reject(3003, "endpoints are missing: " + ", ".join(missing or ["credentials"]))
         return found | {("credentials", ""): credentials}
+
+    def _named(self, endpoints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Endpoints as version details name them: 2.1.1 without roles."""
+        return [(module, "" if self.emsp.older else role) for module, role in endpoints]
 
     async def register(self, url: str, token_a: str) -> None:
         """Register with an operator that gave us a token A. Raises Reject."""
@@ -104,7 +116,7 @@ class Operator:
         emsp.ours.append(offered)
         try:
             theirs = await self.data("POST", found["credentials", ""], emsp.credentials(offered), token=token_a, functional=False)
-            check("Credentials", theirs)
+            emsp.check("Credentials", theirs)
         except Reject:
             emsp.ours.remove(offered)
             raise
@@ -112,7 +124,8 @@ class Operator:
 
     def _settle(self, theirs: dict[str, Any], found: dict[tuple[str, str], str]) -> None:
         emsp = self.emsp
-        emsp.theirs, emsp.versions_url, emsp.endpoints, emsp.roles = theirs["token"], theirs["url"], found, theirs["roles"]
+        emsp.theirs, emsp.versions_url, emsp.endpoints = theirs["token"], theirs["url"], found
+        emsp.roles = [{"role": "CPO"} | theirs] if emsp.older else theirs["roles"]
         emsp.count("registration")
 
     async def take(self, theirs: dict[str, Any]) -> dict[str, Any]:
@@ -130,10 +143,10 @@ class Operator:
         """Send a command; the result comes later."""
         sent = CommandSent(str(uuid.uuid4()), kind)
         self.emsp.commands[sent.id] = sent
-        body = {"response_url": f"{self.emsp.url}{PATH}/commands/{sent.id}"} | body
+        body = {"response_url": f"{self.emsp.url}{self.emsp.path}/commands/{sent.id}"} | body
         url = f"{self._endpoint('commands', 'RECEIVER')}/{kind}"
         response = await self.data("POST", url, {n: v for n, v in body.items() if v is not None})
-        for because in faults("CommandResponse", response):
+        for because in self.emsp.faults("CommandResponse", response):
             self.emsp.reject(method="POST", path=url, answer=200, because=because)
         sent.response = response
         self.emsp.note()
@@ -147,7 +160,7 @@ class Operator:
         return token
 
     def _endpoint(self, module: str, role: str) -> str:
-        url = self.emsp.endpoints.get((module, role))
+        url = self.emsp.endpoints.get(self._named([(module, role)])[0])
         if url is None:
             raise Reject(3003, f"the operator has no {module} {role}")
         return url.rstrip("/")
@@ -167,8 +180,8 @@ class Operator:
 
     async def _token(self, method: str, token: dict[str, Any], body: dict[str, Any]) -> int:
         url = self._endpoint("tokens", "RECEIVER") + "/" + "/".join(
-            quote(token[name], safe="") for name in ("country_code", "party_id", "uid"))  # fmt: skip
-        status, envelope, _ = await self.call(method, url, body, params={"type": token["type"]})
+            quote(part, safe="") for part in (self.emsp.country_code, self.emsp.party_id, token["uid"]))  # fmt: skip
+        status, envelope, _ = await self.call(method, url, body, params=None if self.emsp.older else {"type": token["type"]})
         if envelope["status_code"] != 1000:
             self.emsp.reject(method=method, path=url, answer=status, because=str(envelope.get("status_message")))
         return status
@@ -200,7 +213,7 @@ def _envelope(answer: aiohttp.ClientResponse, text: bytes, sent: dict[str, str])
     wrong = []
     if answer.content_type != "application/json":
         wrong.append(f"Content-Type {answer.content_type}")
-    names = ("X-Request-ID", "X-Correlation-ID")
+    names = [name for name in ("X-Request-ID", "X-Correlation-ID") if name in sent]
     wrong += [f"{name} was not echoed" for name in names if answer.headers.get(name) != sent[name]]
     for ours, theirs in (("to", "from"), ("from", "to")):
         for what in ("country-code", "party-id"):
@@ -233,14 +246,14 @@ async def post_credentials(operator: Operator, request: web.Request, token: str)
     emsp = operator.emsp
     if emsp.registered and (token in emsp.ours or emsp.confirmed):
         raise Reject(2000, "already registered", 405)
-    return Answer(await operator.take(check("Credentials", (await body_of(request))[1])))
+    return Answer(await operator.take(operator.emsp.check("Credentials", (await body_of(request))[1])))
 
 
 async def put_credentials(operator: Operator, request: web.Request, token: str) -> Answer:
     """PUT credentials: an operator changes its registration."""
     if not operator.emsp.registered or token not in operator.emsp.ours:
         raise Reject(2000, "not registered", 405)
-    return Answer(await operator.take(check("Credentials", (await body_of(request))[1])))
+    return Answer(await operator.take(operator.emsp.check("Credentials", (await body_of(request))[1])))
 
 
 async def delete_credentials(operator: Operator, request: web.Request, token: str) -> Answer:

@@ -1,4 +1,4 @@
-"""What an operator calls at the simulated eMSP: versions, locations, tariffs, sessions, CDRs, tokens, command results."""
+"""What an operator calls at the simulated eMSP: versions, locations, tariffs, sessions, CDRs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from aiohttp import web
 from attrs import field, frozen
 
-from bridge.simulate.emsp_rules import faults, moment
-from bridge.simulate.emsp_state import PATH, VERSION, Emsp, Reject, check, parsed
+from bridge.simulate.emsp_rules import moment
+from bridge.simulate.emsp_state import Emsp, Reject, parsed
 
 NOTHING = object()
 
@@ -49,13 +49,15 @@ async def body_of(request: web.Request) -> tuple[bytes, Any]:
 
 async def versions(emsp: Emsp, request: web.Request) -> Answer:
     """GET versions."""
-    return Answer([{"version": VERSION, "url": emsp.url + PATH}])
+    return Answer([{"version": emsp.version, "url": emsp.url + emsp.path}])
 
 
 async def details(emsp: Emsp, request: web.Request) -> Answer:
     """GET version details."""
-    endpoints = [{"identifier": module, "role": role, "url": f"{emsp.url}{PATH}/{module}"} for module, role in OFFERS]
-    return Answer({"version": VERSION, "endpoints": endpoints})
+    endpoints = [{"identifier": module, "role": role, "url": f"{emsp.url}{emsp.path}/{module}"} for module, role in OFFERS]
+    for endpoint in endpoints if emsp.older else ():
+        del endpoint["role"]
+    return Answer({"version": emsp.version, "endpoints": endpoints})
 
 
 # --- locations
@@ -75,18 +77,20 @@ def _same(o: dict[str, Any], **url: str) -> None:
 
 
 def _newer(emsp: Emsp, what: str, old: dict[str, Any] | None, new: dict[str, Any]) -> None:
-    if old is not None and _at(new) < _at(old):
+    if old is not None and at(new) < at(old):
         emsp.warnings.append(f"{what}: last_updated {new['last_updated']} after {old['last_updated']} had been received")
 
 
-def _at(o: dict[str, Any]) -> datetime:
-    at = moment(o["last_updated"])
-    if at is None:
+def at(o: dict[str, Any]) -> datetime:
+    """When an object was changed last. Raises Reject."""
+    found = moment(o["last_updated"])
+    if found is None:
         raise Reject(2001, "last_updated: no DateTime")
-    return at
+    return found
 
 
-def _part(items: list[dict[str, Any]], name: str, ident: str) -> int | None:
+def part(items: list[dict[str, Any]], name: str, ident: str) -> int | None:
+    """The place of an item in a list, None if it is not in it."""
     return next((i for i, one in enumerate(items) if one[name].upper() == ident.upper()), None)
 
 
@@ -96,7 +100,7 @@ async def get_location(emsp: Emsp, request: web.Request) -> Answer:
     for step, inner, name in (("evse", "evses", "uid"), ("connector", "connectors", "id")):
         if held is not None and step in request.match_info:
             items = held.get(inner) or []
-            i = _part(items, name, request.match_info[step])
+            i = part(items, name, request.match_info[step])
             held = None if i is None else items[i]
     if held is None:
         raise Reject(2003, "unknown location, EVSE or connector", 404, record=False)
@@ -106,7 +110,7 @@ async def get_location(emsp: Emsp, request: web.Request) -> Answer:
 async def put_location(emsp: Emsp, request: web.Request) -> Answer:
     """PUT a location."""
     key = _owned(emsp, request)
-    new = check("Location", (await body_of(request))[1])
+    new = emsp.check("Location", (await body_of(request))[1])
     _same(new, country_code=key[0], party_id=key[1], id=key[2])
     old = emsp.locations.get(key)
     uids = {e["uid"].upper() for e in new.get("evses") or ()}
@@ -127,7 +131,7 @@ async def put_part(emsp: Emsp, request: web.Request) -> Answer:
     """PUT an EVSE or a connector."""
     location, holder, items, name, kind, i = _where(emsp, request)
     ident = request.match_info.get("connector") or request.match_info["evse"]
-    new = check(kind, (await body_of(request))[1])
+    new = emsp.check(kind, (await body_of(request))[1])
     _same(new, **{name: ident})
     if i is None:
         items.append(new)
@@ -144,15 +148,15 @@ async def patch_location(emsp: Emsp, request: web.Request) -> Answer:
         key = _owned(emsp, request)
         if key not in emsp.locations:
             raise Reject(2003, f"unknown location {key[2]}", 404)
-        emsp.locations[key] = _patched("Location", emsp.locations[key], await _change(request, "Location"))
+        emsp.locations[key] = _patched(emsp, "Location", emsp.locations[key], await _change(emsp, request, "Location"))
         emsp.count("location_patch")
         return Answer()
     location, holder, items, _, kind, i = _where(emsp, request)
     if i is None:
         raise Reject(2003, f"unknown {kind}", 404)
-    change = await _change(request, kind)
-    _newer(emsp, f"{kind} {request.match_info['evse']}", items[i], change)
-    items[i] = _patched(kind, items[i], change)
+    change = await _change(emsp, request, kind)
+    _newer(emsp, f"{kind} {request.match_info['evse']}", items[i], items[i] | change)
+    items[i] = _patched(emsp, kind, items[i], change)
     _bump(location, holder, items[i])
     emsp.count("status" if change.keys() <= {"status", "last_updated"} else f"{kind.lower()}_patch")
     return Answer()
@@ -164,32 +168,32 @@ def _where(emsp: Emsp, request: web.Request) -> tuple[dict[str, Any], dict[str, 
     if location is None:
         raise Reject(2003, f"unknown location {request.match_info['id']}", 404)
     evses = location.setdefault("evses", [])
-    i = _part(evses, "uid", request.match_info["evse"])
+    i = part(evses, "uid", request.match_info["evse"])
     if "connector" not in request.match_info:
         return location, location, evses, "uid", "EVSE", i
     if i is None:
         raise Reject(2003, f"unknown EVSE {request.match_info['evse']}", 404)
     connectors = evses[i]["connectors"]
-    return location, evses[i], connectors, "id", "Connector", _part(connectors, "id", request.match_info["connector"])
+    return location, evses[i], connectors, "id", "Connector", part(connectors, "id", request.match_info["connector"])
 
 
 def _bump(location: dict[str, Any], holder: dict[str, Any], new: dict[str, Any]) -> None:
     for parent in (holder, location):
-        if _at(parent) < _at(new):
+        if at(parent) < at(new):
             parent["last_updated"] = new["last_updated"]
 
 
-async def _change(request: web.Request, kind: str) -> dict[str, Any]:
-    change = check(kind, (await body_of(request))[1], partial=True)
-    if change.get("last_updated") is None:
+async def _change(emsp: Emsp, request: web.Request, kind: str) -> dict[str, Any]:
+    change = emsp.check(kind, (await body_of(request))[1], partial=True)
+    if change.get("last_updated") is None and not emsp.older:
         raise Reject(2001, "last_updated: missing in a PATCH")
     return change
 
 
-def _patched(kind: str, old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+def _patched(emsp: Emsp, kind: str, old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     _same(change, **{name: old[name] for name in ("country_code", "party_id", "id", "uid") if name in old})
     new = old | {name: value for name, value in change.items() if value is not None}
-    wrong = faults(kind, new)
+    wrong = emsp.faults(kind, new)
     if wrong:
         raise Reject(2001, "after the change: " + "; ".join(wrong[:10]))
     return new
@@ -209,13 +213,25 @@ async def get_tariff(emsp: Emsp, request: web.Request) -> Answer:
 async def put_tariff(emsp: Emsp, request: web.Request) -> Answer:
     """PUT a tariff."""
     key = _owned(emsp, request)
-    new = check("Tariff", (await body_of(request))[1])
+    new = emsp.check("Tariff", (await body_of(request))[1])
     _same(new, country_code=key[0], party_id=key[1], id=key[2])
     old = emsp.tariffs.get(key)
     _newer(emsp, f"tariff {key[2]}", old, new)
     emsp.tariffs[key] = new
     emsp.count("tariff")
     return Answer(status=201 if old is None else 200)
+
+
+async def patch_tariff(emsp: Emsp, request: web.Request) -> Answer:
+    """PATCH a tariff, which only 2.1.1 has."""
+    if not emsp.older:
+        raise Reject(2000, "PATCH is not defined here", 405)
+    key = _owned(emsp, request)
+    if key not in emsp.tariffs:
+        raise Reject(2000, "unknown tariff", 404)
+    emsp.tariffs[key] = _patched(emsp, "Tariff", emsp.tariffs[key], await _change(emsp, request, "Tariff"))
+    emsp.count("tariff")
+    return Answer()
 
 
 async def delete_tariff(emsp: Emsp, request: web.Request) -> Answer:
@@ -230,7 +246,11 @@ async def delete_tariff(emsp: Emsp, request: web.Request) -> Answer:
 
 
 def _ours(emsp: Emsp, o: dict[str, Any]) -> None:
-    """The token has to be one of ours, and the reference the one that we gave."""
+    """The token has to be one of ours, and the reference the one that we gave. 2.1.1 tells the contract alone."""
+    if emsp.older:
+        if o["auth_id"].upper() not in {t["auth_id"].upper() for t in emsp.known.values()}:
+            raise Reject(2001, "auth_id: none of our tokens")
+        return
     token = o["cdr_token"]
     held = emsp.known.get((token["uid"].upper(), token["type"]))
     if held is None:
@@ -257,7 +277,7 @@ async def get_session(emsp: Emsp, request: web.Request) -> Answer:
 async def put_session(emsp: Emsp, request: web.Request) -> Answer:
     """PUT a session."""
     key = _owned(emsp, request)
-    new = check("Session", (await body_of(request))[1])
+    new = emsp.check("Session", (await body_of(request))[1])
     _same(new, country_code=key[0], party_id=key[1], id=key[2])
     return Answer(status=_session(emsp, key, new))
 
@@ -268,9 +288,10 @@ async def patch_session(emsp: Emsp, request: web.Request) -> Answer:
     old = emsp.sessions.get(key)
     if old is None:
         raise Reject(2000, "unknown session", 404)
-    change = await _change(request, "Session")
-    periods = [*(old.get("charging_periods") or ()), *(change.get("charging_periods") or ())]
-    _session(emsp, key, _patched("Session", old, change | {"charging_periods": periods or None}))
+    change = await _change(emsp, request, "Session")
+    if not emsp.older:  # 2.1.1 does not say that they are added: they are what they are
+        change |= {"charging_periods": [*(old.get("charging_periods") or ()), *(change.get("charging_periods") or ())] or None}
+    _session(emsp, key, _patched(emsp, "Session", old, change))
     return Answer()
 
 
@@ -281,9 +302,10 @@ def _session(emsp: Emsp, key: tuple[str, str, str], new: dict[str, Any]) -> int:
         raise Reject(2001, "status: COMPLETED is final")
     if old is not None and new["kwh"] < old["kwh"]:
         emsp.warnings.append(f"session {key[2]}: kwh fell from {old['kwh']} to {new['kwh']}")
-    location = emsp.locations.get((key[0], key[1], new["location_id"].upper()))
-    if location is not None and _part(location.get("evses") or [], "uid", new["evse_uid"]) is None and new["evse_uid"] != "#NA":
-        raise Reject(2001, f"evse_uid: {new['evse_uid']} is not in location {new['location_id']}")
+    place, uid = (new["location"]["id"], new["location"]["evses"][0]["uid"]) if emsp.older else (new["location_id"], new["evse_uid"])
+    location = emsp.locations.get((key[0], key[1], place.upper()))
+    if location is not None and part(location.get("evses") or [], "uid", uid) is None and uid != "#NA":
+        raise Reject(2001, f"evse_uid: {uid} is not in location {place}")
     _newer(emsp, f"session {key[2]}", old, new)
     emsp.sessions[key] = new
     emsp.count("session")
@@ -293,10 +315,11 @@ def _session(emsp: Emsp, key: tuple[str, str, str], new: dict[str, Any]) -> int:
 async def post_cdr(emsp: Emsp, request: web.Request) -> Answer:
     """POST a CDR. The same bytes again are answered as the first time; others with the same id are refused."""
     data, value = await body_of(request)
-    new = check("CDR", value)
-    if not emsp.speaks_for(new["country_code"], new["party_id"]):
-        raise Reject(2001, f"{new['country_code']}*{new['party_id']} is none of your roles")
-    key = (new["country_code"].upper(), new["party_id"].upper(), new["id"].upper())
+    new = emsp.check("CDR", value)
+    owner = emsp.roles[0] if emsp.older else new
+    if not emsp.speaks_for(owner["country_code"], owner["party_id"]):
+        raise Reject(2001, f"{owner['country_code']}*{owner['party_id']} is none of your roles")
+    key = (owner["country_code"].upper(), owner["party_id"].upper(), new["id"].upper())
     held = emsp.cdrs.get(key)
     if held is not None:
         if held[1] != data:
@@ -306,7 +329,7 @@ async def post_cdr(emsp: Emsp, request: web.Request) -> Answer:
     _ours(emsp, new)
     if new.get("credit"):
         _credit(emsp, key, new)
-    url = f"{emsp.url}{PATH}/cdrs/{len(emsp.cdrs) + 1}-{quote(new['id'], safe='')}"
+    url = f"{emsp.url}{emsp.path}/cdrs/{len(emsp.cdrs) + 1}-{quote(new['id'], safe='')}"
     emsp.cdrs[key] = (url, data, new)
     emsp.count("cdr")
     return Answer(status=201, headers={"Location": url})
@@ -318,12 +341,19 @@ def _credit(emsp: Emsp, key: tuple[str, str, str], new: dict[str, Any]) -> None:
     if held is None:
         raise Reject(2001, "credit_reference_id: no such CDR")
     original = held[2]
-    if any(new["total_cost"].get(n) != -amount for n, amount in original["total_cost"].items()):
+    if new["total_cost"] != _negated(original["total_cost"]):
         raise Reject(2001, "total_cost: not the original's, negated")
     own = {"id", "credit", "credit_reference_id", "total_cost", "last_updated", "remark", "invoice_reference_id"}
     differ = sorted(n for n in (new.keys() | original.keys()) - own if new.get(n) != original.get(n))
     if differ:
         raise Reject(2001, f"{', '.join(differ)}: not as in the original")
+
+
+def _negated(cost: dict[str, Any]) -> dict[str, Any]:
+    made = {name: -amount for name, amount in cost.items() if name != "taxes"}
+    if "taxes" in cost:
+        made["taxes"] = [tax | {"amount": -tax["amount"]} for tax in cost["taxes"]]
+    return made
 
 
 async def get_cdr(emsp: Emsp, request: web.Request) -> Answer:
@@ -335,94 +365,6 @@ async def get_cdr(emsp: Emsp, request: web.Request) -> Answer:
     return Answer(held)
 
 
-# --- tokens
-
-
-async def list_tokens(emsp: Emsp, request: web.Request) -> Answer:
-    """GET the tokens, page by page."""
-    query = request.query
-    strange = query.keys() - {"date_from", "date_to", "offset", "limit"}
-    if strange:
-        raise Reject(2001, f"{min(strange)}: no such parameter")
-    since, until = _moment(query.get("date_from")), _moment(query.get("date_to"))
-    offset = _count(query.get("offset"), 0)
-    limit = min(_count(query.get("limit"), emsp.page_limit) or emsp.page_limit, emsp.page_limit)
-    found = [t for t in emsp.listed() if (since is None or _at(t) >= since) and (until is None or _at(t) < until)]
-    headers = {"X-Total-Count": str(len(found)), "X-Limit": str(emsp.page_limit)}
-    if offset + limit < len(found):
-        following = {n: v for n in ("date_from", "date_to") if (v := query.get(n))} | {"offset": offset + limit, "limit": limit}
-        headers["Link"] = f'<{emsp.url}{PATH}/tokens?{urlencode(following, safe=":")}>; rel="next"'
-    emsp.count("token_page")
-    return Answer(found[offset : offset + limit], headers=headers)
-
-
-def _moment(text: str | None) -> datetime | None:
-    at = moment(text) if text else None
-    if text and at is None:
-        raise Reject(2001, f"{text!r} is no DateTime")
-    return at
-
-
-def _count(text: str | None, default: int) -> int:
-    if text is not None and not (text.isascii() and text.isdigit()):
-        raise Reject(2001, f"{text!r} is no number")
-    return default if text is None else int(text)
-
-
-async def authorize(emsp: Emsp, request: web.Request) -> Answer:
-    """POST a request for authorisation in real time."""
-    kind = request.query.get("type", "RFID")
-    if kind not in ("AD_HOC_USER", "APP_USER", "OTHER", "RFID"):
-        raise Reject(2001, f"type: {kind!r} is no TokenType")
-    references = None
-    if request.body_exists and await request.read():
-        references = check("LocationReferences", (await body_of(request))[1])
-    emsp.count("authorize")
-    key = (request.match_info["uid"].upper(), kind)
-    token = emsp.known.get(key)
-    if token is None:
-        raise Reject(2004, "unknown token", 404, record=False)
-    if references is not None:
-        _known(emsp, references)
-    allowed = emsp.allowed(key)
-    info: dict[str, Any] = {"allowed": allowed, "token": token}
-    if allowed == "ALLOWED":
-        info["authorization_reference"] = emsp.refer(token["uid"])
-        if references is not None:
-            info["location"] = references
-    else:
-        info["info"] = {"language": "en", "text": f"This card is refused: {allowed}"}
-    return Answer(info)
-
-
-def _known(emsp: Emsp, references: dict[str, Any]) -> None:
-    found = [held for (_, _, ident), held in emsp.locations.items() if ident == references["location_id"].upper()]
-    if not found:
-        raise Reject(2003, f"unknown location {references['location_id']}")
-    for uid in references.get("evse_uids") or ():
-        if all(_part(held.get("evses") or [], "uid", uid) is None for held in found):
-            raise Reject(2003, f"unknown EVSE {uid}")
-
-
-# --- results of commands
-
-
-async def command_result(emsp: Emsp, request: web.Request) -> Answer:
-    """POST the result of a command: exactly one follows an accepted command, or a reservation's later cancellation."""
-    sent = emsp.commands.get(request.match_info["command"])
-    if sent is None:
-        raise Reject(2001, "no such command was sent", 404)
-    result = check("CommandResult", (await body_of(request))[1])
-    if sent.response is not None and sent.response["result"] != "ACCEPTED":
-        raise Reject(2001, "the command was not accepted, no result follows")
-    cancelled = sent.kind == "RESERVE_NOW" and result["result"] == "CANCELED_RESERVATION"
-    if sent.result is not None and not cancelled:
-        raise Reject(2001, "the result was told already")
-    sent.result = result
-    emsp.count("command_result")
-    return Answer()
-
-
 def plain(data: Any) -> bytes:
     """JSON for an answer."""
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
@@ -431,27 +373,23 @@ def plain(data: Any) -> bytes:
 _ONE = "/{cc}/{pid}/{id}"
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/ocpi/versions", versions),
-    ("GET", PATH, details),
-    ("GET", f"{PATH}/locations{_ONE}", get_location),
-    ("PUT", f"{PATH}/locations{_ONE}", put_location),
-    ("PATCH", f"{PATH}/locations{_ONE}", patch_location),
-    ("GET", f"{PATH}/locations{_ONE}/{{evse}}", get_location),
-    ("PUT", f"{PATH}/locations{_ONE}/{{evse}}", put_part),
-    ("PATCH", f"{PATH}/locations{_ONE}/{{evse}}", patch_location),
-    ("GET", f"{PATH}/locations{_ONE}/{{evse}}/{{connector}}", get_location),
-    ("PUT", f"{PATH}/locations{_ONE}/{{evse}}/{{connector}}", put_part),
-    ("PATCH", f"{PATH}/locations{_ONE}/{{evse}}/{{connector}}", patch_location),
-    ("GET", f"{PATH}/tariffs{_ONE}", get_tariff),
-    ("PUT", f"{PATH}/tariffs{_ONE}", put_tariff),
-    ("DELETE", f"{PATH}/tariffs{_ONE}", delete_tariff),
-    ("GET", f"{PATH}/sessions{_ONE}", get_session),
-    ("PUT", f"{PATH}/sessions{_ONE}", put_session),
-    ("PATCH", f"{PATH}/sessions{_ONE}", patch_session),
-    ("POST", f"{PATH}/cdrs", post_cdr),
-    ("GET", f"{PATH}/cdrs/{{ref}}", get_cdr),
-    ("GET", f"{PATH}/tokens", list_tokens),
-    ("POST", f"{PATH}/tokens/{{uid}}/authorize", authorize),
-    ("POST", f"{PATH}/commands/{{command}}", command_result),
+    ("GET", f"/locations{_ONE}", get_location),
+    ("PUT", f"/locations{_ONE}", put_location),
+    ("PATCH", f"/locations{_ONE}", patch_location),
+    ("GET", f"/locations{_ONE}/{{evse}}", get_location),
+    ("PUT", f"/locations{_ONE}/{{evse}}", put_part),
+    ("PATCH", f"/locations{_ONE}/{{evse}}", patch_location),
+    ("GET", f"/locations{_ONE}/{{evse}}/{{connector}}", get_location),
+    ("PUT", f"/locations{_ONE}/{{evse}}/{{connector}}", put_part),
+    ("PATCH", f"/locations{_ONE}/{{evse}}/{{connector}}", patch_location),
+    ("GET", f"/tariffs{_ONE}", get_tariff),
+    ("PUT", f"/tariffs{_ONE}", put_tariff),
+    ("PATCH", f"/tariffs{_ONE}", patch_tariff),
+    ("DELETE", f"/tariffs{_ONE}", delete_tariff),
+    ("GET", f"/sessions{_ONE}", get_session),
+    ("PUT", f"/sessions{_ONE}", put_session),
+    ("PATCH", f"/sessions{_ONE}", patch_session),
+    ("POST", "/cdrs", post_cdr),
+    ("GET", "/cdrs/{ref}", get_cdr),
 )
-"""What an operator may call, besides credentials."""
+"""Paths below that of the version."""

@@ -1,8 +1,7 @@
-"""OCPI 2.2.1 as the simulated eMSP checks it: field tables, formats, and what the texts demand beyond them.
+"""OCPI 2.1.1, 2.2.1 and 2.3.0 as the simulated eMSP checks them: field tables, formats, and what the texts demand beyond them.
 
-Written from the specification, on its own: it shares nothing with the bridge's readers, so that each finds the other's
-mistakes. A field is ``name:type`` with the cardinality behind it: none is mandatory, ``?`` may be absent, ``*`` is a list,
-``+`` a list with at least one item. ``ci36`` is a case-insensitive identifier, ``s255`` a text, with the most characters.
+Written from the specification, on its own: it shares nothing with the bridge's readers, so that each finds the other's mistakes.
+The field tables are in :mod:`bridge.simulate.emsp_tables`.
 """
 
 from __future__ import annotations
@@ -13,164 +12,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-_OBJECTS = {
-    "Credentials": "token:s64 url:url roles:CredentialsRole+",
-    "CredentialsRole": "role:Role business_details:BusinessDetails party_id:ci3 country_code:ci2",
-    "Version": "version:VersionNumber url:url",
-    "Endpoint": "identifier:ModuleID role:InterfaceRole url:url",
-    "VersionDetails": "version:VersionNumber endpoints:Endpoint+",
-    "BusinessDetails": "name:s100 website:url? logo:Image?",
-    "Image": "url:url thumbnail:url? category:ImageCategory type:ci4 width:int? height:int?",
-    "DisplayText": "language:s2 text:s512",
-    "Location": (
-        "country_code:ci2 party_id:ci3 id:ci36 publish:bool publish_allowed_to:PublishTokenType* name:s255? "
-        "address:s255 city:s45 postal_code:s10? state:s45? country:s3 coordinates:GeoLocation "
-        "related_locations:AdditionalGeoLocation* parking_type:ParkingType? evses:EVSE* directions:DisplayText* "
-        "operator:BusinessDetails? suboperator:BusinessDetails? owner:BusinessDetails? facilities:Facility* "
-        "time_zone:s255 opening_times:Hours? charging_when_closed:bool? images:Image* energy_mix:EnergyMix? "
-        "last_updated:time"
-    ),
-    "EVSE": (
-        "uid:ci36 evse_id:ci48? status:Status status_schedule:StatusSchedule* capabilities:Capability* "
-        "connectors:Connector+ floor_level:s4? coordinates:GeoLocation? physical_reference:s16? "
-        "directions:DisplayText* parking_restrictions:ParkingRestriction* images:Image* last_updated:time"
-    ),
-    "Connector": (
-        "id:ci36 standard:ConnectorType format:ConnectorFormat power_type:PowerType max_voltage:int "
-        "max_amperage:int max_electric_power:int? tariff_ids:ci36* terms_and_conditions:url? last_updated:time"
-    ),
-    "GeoLocation": "latitude:s10 longitude:s11",
-    "AdditionalGeoLocation": "latitude:s10 longitude:s11 name:DisplayText?",
-    "Hours": (
-        "twentyfourseven:bool regular_hours:RegularHours* exceptional_openings:ExceptionalPeriod* exceptional_closings:ExceptionalPeriod*"
-    ),
-    "RegularHours": "weekday:int period_begin:s5 period_end:s5",
-    "ExceptionalPeriod": "period_begin:time period_end:time",
-    "StatusSchedule": "period_begin:time period_end:time? status:Status",
-    "PublishTokenType": "uid:ci36? type:TokenType? visual_number:s64? issuer:s64? group_id:ci36?",
-    "EnergyMix": (
-        "is_green_energy:bool energy_sources:EnergySource* environ_impact:EnvironmentalImpact* supplier_name:s64? energy_product_name:s64?"
-    ),
-    "EnergySource": "source:EnergySourceCategory percentage:number",
-    "EnvironmentalImpact": "category:EnvironmentalImpactCategory amount:number",
-    "Tariff": (
-        "country_code:ci2 party_id:ci3 id:ci36 currency:s3 type:TariffType? tariff_alt_text:DisplayText* "
-        "tariff_alt_url:url? min_price:Price? max_price:Price? elements:TariffElement+ start_date_time:time? "
-        "end_date_time:time? energy_mix:EnergyMix? last_updated:time"
-    ),
-    "TariffElement": "price_components:PriceComponent+ restrictions:TariffRestrictions?",
-    "PriceComponent": "type:TariffDimensionType price:number vat:number? step_size:int",
-    "TariffRestrictions": (
-        "start_time:s5? end_time:s5? start_date:s10? end_date:s10? min_kwh:number? max_kwh:number? "
-        "min_current:number? max_current:number? min_power:number? max_power:number? min_duration:int? "
-        "max_duration:int? day_of_week:DayOfWeek* reservation:ReservationRestrictionType?"
-    ),
-    "Price": "excl_vat:number incl_vat:number?",
-    "Session": (
-        "country_code:ci2 party_id:ci3 id:ci36 start_date_time:time end_date_time:time? kwh:number "
-        "cdr_token:CdrToken auth_method:AuthMethod authorization_reference:ci36? location_id:ci36 evse_uid:ci36 "
-        "connector_id:ci36 meter_id:s255? currency:s3 charging_periods:ChargingPeriod* total_cost:Price? "
-        "status:SessionStatus last_updated:time"
-    ),
-    "CdrToken": "country_code:ci2 party_id:ci3 uid:ci36 type:TokenType contract_id:ci36",
-    "ChargingPeriod": "start_date_time:time dimensions:CdrDimension+ tariff_id:ci36?",
-    "CdrDimension": "type:CdrDimensionType volume:number",
-    "CDR": (
-        "country_code:ci2 party_id:ci3 id:ci39 start_date_time:time end_date_time:time session_id:ci36? "
-        "cdr_token:CdrToken auth_method:AuthMethod authorization_reference:ci36? cdr_location:CdrLocation "
-        "meter_id:s255? currency:s3 tariffs:Tariff* charging_periods:ChargingPeriod+ signed_data:SignedData? "
-        "total_cost:Price total_fixed_cost:Price? total_energy:number total_energy_cost:Price? total_time:number "
-        "total_time_cost:Price? total_parking_time:number? total_parking_cost:Price? total_reservation_cost:Price? "
-        "remark:s255? invoice_reference_id:ci39? credit:bool? credit_reference_id:ci39? "
-        "home_charging_compensation:bool? last_updated:time"
-    ),
-    "CdrLocation": (
-        "id:ci36 name:s255? address:s45 city:s45 postal_code:s10? state:s20? country:s3 coordinates:GeoLocation "
-        "evse_uid:ci36 evse_id:ci48 connector_id:ci36 connector_standard:ConnectorType "
-        "connector_format:ConnectorFormat connector_power_type:PowerType"
-    ),
-    "SignedData": "encoding_method:ci36 encoding_method_version:int? public_key:s512? signed_values:SignedValue+ url:s512?",
-    "SignedValue": "nature:ci32 plain_data:s5000 signed_data:s5000",
-    "Token": (
-        "country_code:ci2 party_id:ci3 uid:ci36 type:TokenType contract_id:ci36 visual_number:s64? issuer:s64 "
-        "group_id:ci36? valid:bool whitelist:WhitelistType language:s2? default_profile_type:ProfileType? "
-        "energy_contract:EnergyContract? last_updated:time"
-    ),
-    "EnergyContract": "supplier_name:s64 contract_id:s64?",
-    "LocationReferences": "location_id:ci36 evse_uids:ci36*",
-    "CommandResponse": "result:CommandResponseType timeout:int message:DisplayText*",
-    "CommandResult": "result:CommandResultType message:DisplayText*",
-}
-
-_ENUMS = {
-    "AuthMethod": "AUTH_REQUEST COMMAND WHITELIST",
-    "Capability": (
-        "CHARGING_PROFILE_CAPABLE CHARGING_PREFERENCES_CAPABLE CHIP_CARD_SUPPORT CONTACTLESS_CARD_SUPPORT "
-        "CREDIT_CARD_PAYABLE DEBIT_CARD_PAYABLE PED_TERMINAL REMOTE_START_STOP_CAPABLE RESERVABLE RFID_READER "
-        "START_SESSION_CONNECTOR_REQUIRED TOKEN_GROUP_CAPABLE UNLOCK_CAPABLE"
-    ),
-    "CdrDimensionType": (
-        "CURRENT ENERGY ENERGY_EXPORT ENERGY_IMPORT MAX_CURRENT MIN_CURRENT MAX_POWER MIN_POWER PARKING_TIME POWER "
-        "RESERVATION_TIME STATE_OF_CHARGE TIME"
-    ),
-    "CommandResponseType": "NOT_SUPPORTED REJECTED ACCEPTED UNKNOWN_SESSION",
-    "CommandResultType": (
-        "ACCEPTED CANCELED_RESERVATION EVSE_OCCUPIED EVSE_INOPERATIVE FAILED NOT_SUPPORTED REJECTED TIMEOUT UNKNOWN_RESERVATION"
-    ),
-    "ConnectorFormat": "SOCKET CABLE",
-    "ConnectorType": (
-        "CHADEMO CHAOJI DOMESTIC_A DOMESTIC_B DOMESTIC_C DOMESTIC_D DOMESTIC_E DOMESTIC_F DOMESTIC_G DOMESTIC_H "
-        "DOMESTIC_I DOMESTIC_J DOMESTIC_K DOMESTIC_L DOMESTIC_M DOMESTIC_N DOMESTIC_O GBT_AC GBT_DC "
-        "IEC_60309_2_single_16 IEC_60309_2_three_16 IEC_60309_2_three_32 IEC_60309_2_three_64 IEC_62196_T1 "
-        "IEC_62196_T1_COMBO IEC_62196_T2 IEC_62196_T2_COMBO IEC_62196_T3A IEC_62196_T3C NEMA_5_20 NEMA_6_30 "
-        "NEMA_6_50 NEMA_10_30 NEMA_10_50 NEMA_14_30 NEMA_14_50 PANTOGRAPH_BOTTOM_UP PANTOGRAPH_TOP_DOWN TESLA_R "
-        "TESLA_S"
-    ),
-    "DayOfWeek": "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY",
-    "EnergySourceCategory": "NUCLEAR GENERAL_FOSSIL COAL GAS GENERAL_GREEN SOLAR WIND WATER",
-    "EnvironmentalImpactCategory": "NUCLEAR_WASTE CARBON_DIOXIDE",
-    "Facility": (
-        "HOTEL RESTAURANT CAFE MALL SUPERMARKET SPORT RECREATION_AREA NATURE MUSEUM BIKE_SHARING BUS_STOP "
-        "TAXI_STAND TRAM_STOP METRO_STATION TRAIN_STATION AIRPORT PARKING_LOT CARPOOL_PARKING FUEL_STATION WIFI"
-    ),
-    "ImageCategory": "CHARGER ENTRANCE LOCATION NETWORK OPERATOR OTHER OWNER",
-    "InterfaceRole": "SENDER RECEIVER",
-    "ModuleID": "cdrs chargingprofiles commands credentials hubclientinfo locations sessions tariffs tokens",
-    "ParkingRestriction": "EV_ONLY PLUGGED DISABLED CUSTOMERS MOTORCYCLES",
-    "ParkingType": "ALONG_MOTORWAY PARKING_GARAGE PARKING_LOT ON_DRIVEWAY ON_STREET UNDERGROUND_GARAGE",
-    "PowerType": "AC_1_PHASE AC_2_PHASE AC_2_PHASE_SPLIT AC_3_PHASE DC",
-    "ProfileType": "CHEAP FAST GREEN REGULAR",
-    "ReservationRestrictionType": "RESERVATION RESERVATION_EXPIRES",
-    "Role": "CPO EMSP HUB NAP NSP OTHER SCSP",
-    "SessionStatus": "ACTIVE COMPLETED INVALID PENDING RESERVATION",
-    "Status": "AVAILABLE BLOCKED CHARGING INOPERATIVE OUTOFORDER PLANNED REMOVED RESERVED UNKNOWN",
-    "TariffDimensionType": "ENERGY FLAT PARKING_TIME TIME",
-    "TariffType": "AD_HOC_PAYMENT PROFILE_CHEAP PROFILE_FAST PROFILE_GREEN REGULAR",
-    "TokenType": "AD_HOC_USER APP_USER OTHER RFID",
-    "VersionNumber": "2.0 2.1 2.1.1 2.2 2.2.1",
-    "WhitelistType": "ALWAYS ALLOWED ALLOWED_OFFLINE NEVER",
-}
+from bridge.simulate.emsp_tables import OPEN, enums, objects
 
 
 class _Field(NamedTuple):
     name: str
     type: str
     cardinality: str
-
-
-@cache
-def _fields(name: str) -> tuple[_Field, ...]:
-    made = []
-    for text in _OBJECTS[name].split():
-        field, _, kind = text.partition(":")
-        many = kind[-1] if kind[-1] in "?*+" else "1"
-        made.append(_Field(field, kind.rstrip("?*+"), many))
-    return tuple(made)
-
-
-@cache
-def _members(name: str) -> frozenset[str]:
-    return frozenset(_ENUMS[name].split())
 
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z?\Z", re.A)
@@ -186,9 +34,9 @@ _LANGUAGE = re.compile(r"[a-z]{2}\Z")
 _COUNTRY = re.compile(r"[A-Za-z]{2}\Z")
 
 
-def faults(name: str, value: Any, *, partial: bool = False) -> list[str]:
+def faults(name: str, value: Any, *, partial: bool = False, version: str = "2.2.1") -> list[str]:
     """What is wrong with an object, ``path: reason`` each. ``partial``: a PATCH, in which mandatory fields may be absent."""
-    return list(_object(name, value, "", partial=partial))
+    return list(_judge(version).object(name, value, "", partial=partial))
 
 
 def moment(text: str) -> datetime | None:
@@ -202,60 +50,87 @@ def moment(text: str) -> datetime | None:
         return None
 
 
-def _object(name: str, value: Any, path: str, *, partial: bool = False) -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield f"{path or '$'}: {name} expected, found {_kind(value)}"
-        return
-    known = _fields(name)
-    found = [f"{_at(path, key)}: unknown to {name}" for key in value.keys() - {f.name for f in known}]
-    for field in known:
-        found += _field(field, value.get(field.name), _at(path, field.name), partial=partial)
-    rule = _RULES.get(name)
-    if rule is not None and not found and not (partial and name in ("Location", "Session", "EVSE")):
-        found += [f"{path or '$'}: {told}" for told in rule(value)]
-    yield from found
+class _Judge:
+    """One version's tables and rules."""
 
+    def __init__(self, version: str) -> None:
+        older = version == "2.1.1"
+        self.objects = objects(version)
+        self.enums = enums(version)
+        self.open = OPEN if version == "2.3.0" else frozenset[str]()
+        self.whole = older
+        self.rules = _RULES | (_OLDER_RULES if older else _NEWER_RULES if version == "2.3.0" else {})
+        self.forms = _FORMS | (_OLDER_FORMS if older else {})
+        self._read: dict[str, tuple[_Field, ...]] = {}
+        self._named: dict[str, frozenset[str]] = {}
 
-def _field(field: _Field, value: Any, path: str, *, partial: bool) -> Iterator[str]:
-    if value is None or value == []:
-        if field.cardinality in "1+" and not partial:
-            yield f"{path}: missing"
-        return
-    if field.cardinality in "*+":
-        if not isinstance(value, list):
-            yield f"{path}: a list expected, found {_kind(value)}"
+    def _fields(self, name: str) -> tuple[_Field, ...]:
+        if name not in self._read:
+            made = []
+            for text in self.objects[name].split():
+                field, _, kind = text.partition(":")
+                many = kind[-1] if kind[-1] in "?*+" else "1"
+                made.append(_Field(field, kind.rstrip("?*+"), many))
+            self._read[name] = tuple(made)
+        return self._read[name]
+
+    def _members(self, name: str) -> frozenset[str]:
+        if name not in self._named:
+            self._named[name] = frozenset(self.enums[name].split())
+        return self._named[name]
+
+    def object(self, name: str, value: Any, path: str, *, partial: bool = False) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield f"{path or '$'}: {name} expected, found {_kind(value)}"
             return
-        for i, item in enumerate(value):
-            yield from _value(field, item, f"{path}[{i}]")
-    else:
-        yield from _value(field, value, path)
+        known = self._fields(name)
+        found = [f"{_at(path, key)}: unknown to {name}" for key in value.keys() - {f.name for f in known} if not self.open]
+        for field in known:
+            found += self._field(field, value.get(field.name), _at(path, field.name), partial=partial)
+        rule = self.rules.get(name)
+        if rule is not None and not found and not (partial and name in ("Location", "Session", "EVSE")):
+            found += [f"{path or '$'}: {told}" for told in rule(value)]
+        yield from found
+
+    def _field(self, field: _Field, value: Any, path: str, *, partial: bool) -> Iterator[str]:
+        if value is None or value == []:
+            if field.cardinality in "1+" and not partial:
+                yield f"{path}: missing"
+            return
+        if field.cardinality in "*+":
+            if not isinstance(value, list):
+                yield f"{path}: a list expected, found {_kind(value)}"
+                return
+            for i, item in enumerate(value):
+                yield from self._value(field, item, f"{path}[{i}]")
+        else:
+            yield from self._value(field, value, path)
+
+    def _value(self, field: _Field, value: Any, path: str) -> Iterator[str]:
+        kind = field.type
+        if kind in self.objects:
+            yield from self.object(kind, value, path)
+        elif kind in self.enums:
+            if not isinstance(value, str) or (value not in self._members(kind) and kind not in self.open):
+                yield f"{path}: {value!r} is no {kind}"
+        elif text := _TEXT.match(kind):
+            yield from _text(value, int(text[2]), path, printable=text[1] == "ci")
+            if isinstance(value, str) and (form := self.forms.get(field.name)) is not None and not form.match(value):
+                yield f"{path}: {value!r} is no {field.name}"
+        elif kind == "url":
+            if not isinstance(value, str) or len(value) > 255 or not _URL.match(value):
+                yield f"{path}: {value!r} is no URL of at most 255 characters"
+        elif kind == "time":
+            if not isinstance(value, str) or moment(value) is None or (self.whole and "." in value):
+                yield f"{path}: {value!r} is no DateTime (UTC, no offset{', whole seconds' if self.whole else ''})"
+        elif kind == "bool":
+            if not isinstance(value, bool):
+                yield f"{path}: true or false expected, found {_kind(value)}"
+        elif isinstance(value, bool) or not isinstance(value, int if kind == "int" else (int, float)):
+            yield f"{path}: {'a whole number' if kind == 'int' else 'a number'} expected, found {_kind(value)}"
 
 
-def _value(field: _Field, value: Any, path: str) -> Iterator[str]:
-    kind = field.type
-    if kind in _OBJECTS:
-        yield from _object(kind, value, path)
-    elif kind in _ENUMS:
-        if not isinstance(value, str) or value not in _members(kind):
-            yield f"{path}: {value!r} is no {kind}"
-    elif text := _TEXT.match(kind):
-        yield from _text(value, int(text[2]), path, printable=text[1] == "ci")
-        if isinstance(value, str) and (form := _FORMS.get(field.name)) is not None and not form.match(value):
-            yield f"{path}: {value!r} is no {field.name}"
-    elif kind == "url":
-        if not isinstance(value, str) or len(value) > 255 or not _URL.match(value):
-            yield f"{path}: {value!r} is no URL of at most 255 characters"
-    elif kind == "time":
-        if not isinstance(value, str) or moment(value) is None:
-            yield f"{path}: {value!r} is no DateTime (UTC, no offset)"
-    elif kind == "bool":
-        if not isinstance(value, bool):
-            yield f"{path}: true or false expected, found {_kind(value)}"
-    elif isinstance(value, bool) or not isinstance(value, int if kind == "int" else (int, float)):
-        yield f"{path}: {'a whole number' if kind == 'int' else 'a number'} expected, found {_kind(value)}"
-
-
-_FORMS = {
+_FORMS: dict[str, re.Pattern[str]] = {
     "latitude": _LATITUDE,
     "longitude": _LONGITUDE,
     "start_time": _CLOCK,
@@ -266,6 +141,10 @@ _FORMS = {
     "country": _CAPITALS,
     "language": _LANGUAGE,
     "country_code": _COUNTRY,
+}
+_OLDER_FORMS = {
+    "latitude": re.compile(r"-?\d{1,2}\.\d{6}\Z", re.A),
+    "longitude": re.compile(r"-?\d{1,3}\.\d{6}\Z", re.A),
 }
 
 
@@ -309,6 +188,18 @@ def _hours(o: dict[str, Any]) -> Iterator[str]:
         yield "regular_hours: not with twentyfourseven"
 
 
+def _older_hours(o: dict[str, Any]) -> Iterator[str]:
+    if not o.get("twentyfourseven") and not o.get("regular_hours"):
+        yield "regular_hours or twentyfourseven is needed"
+    if o.get("twentyfourseven") and o.get("regular_hours"):
+        yield "regular_hours: not with twentyfourseven"
+
+
+def _older_credentials(o: dict[str, Any]) -> Iterator[str]:
+    if not re.fullmatch(r"[\x21-\x7e]{1,64}", o["token"]):
+        yield "token: printable ASCII without blanks"
+
+
 def _regular(o: dict[str, Any]) -> Iterator[str]:
     if not 1 <= o["weekday"] <= 7:
         yield "weekday: 1 to 7"
@@ -347,6 +238,16 @@ def _location(o: dict[str, Any]) -> Iterator[str]:
         yield "last_updated: older than that of an EVSE"
 
 
+def _places(o: dict[str, Any]) -> Iterator[str]:
+    yield from _location(o)
+    ids = [p["id"].upper() for p in o.get("parking_places") or ()]
+    if len(set(ids)) != len(ids):
+        yield "parking_places: the same id twice"
+    named = {p["parking_id"].upper() for e in o.get("evses") or () for p in e.get("parking") or ()}
+    if named - set(ids):
+        yield f"evses: parking_id {min(named - set(ids))} is no parking place of the location"
+
+
 def _evse(o: dict[str, Any]) -> Iterator[str]:
     ids = [c["id"].upper() for c in o.get("connectors") or ()]
     if len(set(ids)) != len(ids):
@@ -367,29 +268,49 @@ def _element(o: dict[str, Any]) -> Iterator[str]:
         yield "price_components: a reservation has FLAT and TIME only"
 
 
-def _periods(o: dict[str, Any]) -> Iterator[str]:
+def _periods(o: dict[str, Any], begin: str, end: str) -> Iterator[str]:
     starts = [_moment(p["start_date_time"]) for p in o.get("charging_periods") or ()]
     if starts != sorted(starts):
         yield "charging_periods: not in the order of time"
-    if starts and starts[0] < _moment(o["start_date_time"]):
+    if starts and starts[0] < _moment(o[begin]):
         yield "charging_periods: one begins before the session"
-    if o.get("end_date_time") and _moment(o["end_date_time"]) < _moment(o["start_date_time"]):
-        yield "end_date_time: before start_date_time"
+    if o.get(end) and _moment(o[end]) < _moment(o[begin]):
+        yield f"{end}: before {begin}"
 
 
-def _session(o: dict[str, Any]) -> Iterator[str]:
-    yield from _periods(o)
+def _session(o: dict[str, Any], begin: str = "start_date_time", end: str = "end_date_time") -> Iterator[str]:
+    yield from _periods(o, begin, end)
     if o["kwh"] < 0:
         yield "kwh: below zero"
-    if o["status"] == "COMPLETED" and not o.get("end_date_time"):
-        yield "end_date_time: needed when COMPLETED"
+    if o["status"] == "COMPLETED" and not o.get(end):
+        yield f"{end}: needed when COMPLETED"
+
+
+def _older_session(o: dict[str, Any]) -> Iterator[str]:
+    yield from _session(o, "start_datetime", "end_datetime")
+    yield from _one_evse(o)
+
+
+def _one_evse(o: dict[str, Any]) -> Iterator[str]:
+    """The location in a session or CDR holds the EVSE and connector of the session, and no others."""
+    evses: list[Any] = o["location"].get("evses") or []
+    if len(evses) != 1 or len(evses[0]["connectors"]) != 1:
+        yield "location: has to hold the EVSE and the connector of the session, only them"
+
+
+def _older_cdr(o: dict[str, Any]) -> Iterator[str]:
+    yield from _periods(o, "start_date_time", "stop_date_time")
+    yield from _one_evse(o)
+    for name in ("total_energy", "total_time", "total_cost"):
+        if o[name] < 0:
+            yield f"{name}: below zero"
 
 
 _SESSION_ONLY = frozenset({"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"})
 
 
 def _cdr(o: dict[str, Any]) -> Iterator[str]:
-    yield from _periods(o)
+    yield from _periods(o, "start_date_time", "end_date_time")
     for i, period in enumerate(o["charging_periods"]):
         for dimension in period["dimensions"]:
             if dimension["type"] in _SESSION_ONLY:
@@ -421,3 +342,15 @@ _RULES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "Session": _session,
     "CDR": _cdr,
 }
+_OLDER_RULES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "Credentials": _older_credentials,
+    "Hours": _older_hours,
+    "Session": _older_session,
+    "CDR": _older_cdr,
+}
+_NEWER_RULES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {"Location": _places}
+
+
+@cache
+def _judge(version: str) -> _Judge:
+    return _Judge(version)

@@ -18,8 +18,8 @@ from attrs import asdict, define, field
 
 from bridge.simulate.emsp_rules import faults
 
-VERSION = "2.2.1"
-PATH = "/ocpi/" + VERSION
+VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
+"""The versions that it can speak, one at a time."""
 
 
 class Reject(Exception):
@@ -66,7 +66,7 @@ class CommandSent:
 
 @define(eq=False)
 class Emsp:
-    """A strict eMSP (OCPI 2.2.1). ``tokens`` are Token objects, or how many to make; ``unlisted`` more are not listed.
+    """A strict eMSP of one OCPI ``version``. ``tokens`` are Token objects, or how many to make; ``unlisted`` more are not listed.
 
     ``token_a``: the CREDENTIALS_TOKEN_A with which an operator may register here. ``url``: where others find this
     server, without a slash at its end; empty: as the first request names it.
@@ -80,6 +80,7 @@ class Emsp:
     whitelist: Sequence[str] = ("ALLOWED",)
     token_a: str | None = None
     url: str = ""
+    version: str = "2.2.1"
     page_limit: int = 1000
     known: dict[tuple[str, str], dict[str, Any]] = field(factory=dict, init=False)
     hidden: set[tuple[str, str]] = field(factory=set, init=False)
@@ -115,23 +116,50 @@ class Emsp:
         now = stamp()
         seed = sum(ord(c) << 8 * i for i, c in enumerate(self.party_id[:3]))
         for i in range(count):
-            yield {
-                "country_code": self.country_code,
-                "party_id": self.party_id,
-                "uid": f"04{seed & 0xFFFFFF:06X}{i:06X}",
-                "type": "RFID",
-                "contract_id": f"{self.country_code}-{self.party_id}-C{i:08d}",
-                "issuer": self.name,
-                "valid": True,
-                "whitelist": self.whitelist[i % len(self.whitelist)],
-                "last_updated": now,
-            }
+            named = {"uid": f"04{seed & 0xFFFFFF:06X}{i:06X}", "type": "RFID"}
+            contract = f"{self.country_code}-{self.party_id}-C{i:08d}"
+            owned = {"country_code": self.country_code, "party_id": self.party_id, **named, "contract_id": contract}
+            rest = {"issuer": self.name, "valid": True, "whitelist": self.whitelist[i % len(self.whitelist)], "last_updated": now}
+            yield ({**named, "auth_id": contract} if self.older else owned) | rest
+
+    # --- its version
+
+    @property
+    def older(self) -> bool:
+        """Whether it speaks 2.1.1: without roles, routing, request ids and owners in objects; the token is sent as it is."""
+        return self.version == "2.1.1"
+
+    @property
+    def versions_path(self) -> str:
+        """Where its versions are found."""
+        return "/ocpi/emsp/versions" if self.older else "/ocpi/versions"
+
+    @property
+    def path(self) -> str:
+        """Where its version is found."""
+        return f"/ocpi/emsp/{self.version}" if self.older else f"/ocpi/{self.version}"
+
+    @property
+    def configuration(self) -> tuple[str, str, str]:
+        """Paths that a token A is good for."""
+        return self.versions_path, self.path, self.path + "/credentials"
+
+    def faults(self, name: str, value: Any, *, partial: bool = False) -> list[str]:
+        """What is wrong with an object, by its version."""
+        return faults(name, value, partial=partial, version=self.version)
+
+    def check(self, name: str, value: Any, *, partial: bool = False) -> dict[str, Any]:
+        """``value``, if it is such an object. Raises Reject with 2001, naming every fault."""
+        wrong = self.faults(name, value, partial=partial)
+        if wrong:
+            raise Reject(2001, "; ".join(wrong[:10]))
+        return dict(value)
 
     # --- tokens
 
     def add_token(self, token: dict[str, Any]) -> tuple[str, str]:
         """Take a token into the books. Raises ValueError."""
-        wrong = faults("Token", token)
+        wrong = self.faults("Token", token)
         if wrong:
             raise ValueError("; ".join(wrong))
         key = (token["uid"].upper(), token["type"])
@@ -161,22 +189,31 @@ class Emsp:
 
     def authenticate(self, header: str | None, path: str) -> str:
         """The token of a request. Raises Reject with HTTP 401 (transport_and_format, Authorization header)."""
-        match = re.fullmatch(r"Token ([A-Za-z0-9+/]+={0,2})", header or "")
-        if match is None:
-            raise Reject(2000, "Authorization: 'Token ', then the token in Base64, is expected", 401)
-        try:
-            token = base64.b64decode(match[1], validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            raise Reject(2000, "Authorization: no Base64 of UTF-8", 401) from None
+        token = self._told(header or "")
         if token in self.ours:
             if token == self.ours[-1] and self.theirs is not None:
                 self.ours, self.confirmed = [token], True
             return token
         if token == self.token_a and not self.confirmed:
-            if path.rstrip("/") not in ("/ocpi/versions", PATH, PATH + "/credentials"):
+            if path.rstrip("/") not in self.configuration:
                 raise Reject(2000, "CREDENTIALS_TOKEN_A is good for versions and credentials only", 401)
             return token
         raise Reject(2000, "unknown credentials", 401)
+
+    def _told(self, header: str) -> str:
+        """The token of a header: in Base64, in 2.1.1 as it is."""
+        if self.older:
+            raw = re.fullmatch(r"Token ([\x21-\x7e]+)", header)
+            if raw is None:
+                raise Reject(2000, "Authorization: 'Token ', then the token, is expected", 401)
+            return raw[1]
+        match = re.fullmatch(r"Token ([A-Za-z0-9+/]+={0,2})", header)
+        if match is None:
+            raise Reject(2000, "Authorization: 'Token ', then the token in Base64, is expected", 401)
+        try:
+            return base64.b64decode(match[1], validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise Reject(2000, "Authorization: no Base64 of UTF-8", 401) from None
 
     def speaks_for(self, country_code: str, party_id: str) -> bool:
         """Whether a party is one of the operator's roles."""
@@ -185,9 +222,9 @@ class Emsp:
 
     def credentials(self, token: str) -> dict[str, Any]:
         """Our Credentials object."""
-        role: dict[str, Any] = {"role": "EMSP", "business_details": {"name": self.name}}
-        role |= {"party_id": self.party_id, "country_code": self.country_code}
-        return {"token": token, "url": self.url + "/ocpi/versions", "roles": [role]}
+        party: dict[str, Any] = {"business_details": {"name": self.name}, "party_id": self.party_id, "country_code": self.country_code}
+        owners = party if self.older else {"roles": [{"role": "EMSP"} | party]}
+        return {"token": token, "url": self.url + self.versions_path} | owners
 
     # --- books
 
@@ -255,11 +292,3 @@ def parsed(body: bytes) -> Any:
         return json.loads(body.decode(), object_pairs_hook=pairs, parse_constant=constant)
     except (UnicodeDecodeError, ValueError) as why:
         raise Reject(2001, f"invalid JSON: {why}", 400) from None
-
-
-def check(name: str, value: Any, *, partial: bool = False) -> dict[str, Any]:
-    """``value``, if it is such an object. Raises Reject with 2001, naming every fault."""
-    wrong = faults(name, value, partial=partial)
-    if wrong:
-        raise Reject(2001, "; ".join(wrong[:10]))
-    return dict(value)

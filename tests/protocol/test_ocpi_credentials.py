@@ -18,7 +18,6 @@ from bridge.errors import Declined, Unreachable
 from bridge.ocpi.adapter import MemoryStore, OcpiConfig, OcpiPartner, OurRole
 from bridge.ocpi.credentials import Access, PartnerCredentials, Registration
 from bridge.ocpi.envelope import spelled, success
-from bridge.ocpi.version import V221
 from bridge.simulate.emsp_state import Faults
 from tests.protocol import ocpi_world as ow
 from tests.protocol.ocpi_world import TOKEN_A, World
@@ -307,7 +306,7 @@ async def test_both_at_once_is_no_deadlock(world: World, monkeypatch: pytest.Mon
 
 async def test_which_token_is_good_for_what() -> None:
     config = OcpiConfig("p", "https://b.example/ocpi", (OurRole("DE", "ABC"),), token_for_them=THEIRS)
-    registration = Registration(config, V221, MemoryStore())
+    registration = Registration(config, MemoryStore())
     await registration.load()
 
     def access(token: str) -> Access | None:

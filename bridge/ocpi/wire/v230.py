@@ -1,7 +1,7 @@
 """OCPI 2.3.0: what differs from 2.2.1 (2.3.0 core); the rest is the older version's.
 
 Enumerations that 2.3.0 opens (capabilities, connectors, facilities, parking, tokens) are read with the values it names;
-other values are left out of lists and reported.
+other values are left out of lists and reported, and a token of another type is one of type OTHER.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
-from bridge.codec.wire import S2, S3, S4, S10, S12, S16, S20, S45, S50, S64, S255, Ci2, Ci3, Ci25, Ci36, Ci39, Ci48, Wire
+from bridge.codec.wire import S2, S3, S4, S10, S12, S16, S20, S45, S50, S64, S255, Ci2, Ci3, Ci25, Ci36, Ci39, Ci48, Or, Wire
 from bridge.ocpi.wire.v221 import (
     AdditionalGeoLocation,
     AuthMethod,
@@ -271,7 +272,7 @@ class Token(Wire, kw_only=True):
     country_code: Ci2
     party_id: Ci3
     uid: Ci36
-    type: TokenType
+    type: Annotated[TokenType, Or(TokenType.OTHER)]
     contract_id: Ci36
     visual_number: S64 | None = None
     issuer: S64
@@ -333,7 +334,7 @@ class CdrToken(Wire, kw_only=True):
     country_code: Ci2
     party_id: Ci3
     uid: Ci36
-    type: TokenType
+    type: Annotated[TokenType, Or(TokenType.OTHER)]
     contract_id: Ci36
 
 

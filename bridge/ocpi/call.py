@@ -1,0 +1,117 @@
+"""What a served interface is made of: the call of a partner, its answer, its faults, and the table of who is offered what.
+
+A module file that serves something has a tuple ``INTERFACES`` of :class:`Interface`, named in :mod:`bridge.ocpi.served`; the server
+makes routes and version details of them. Handlers are coroutines from :class:`Call` to :class:`Result`; they raise :class:`Fault`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+from attrs import field, frozen
+
+from bridge.ocpi.credentials import Access
+from bridge.ocpi.envelope import Code
+from bridge.ocpi.version import VERSIONS, Side, Version
+from bridge.roaming.ports import Inbound
+
+if TYPE_CHECKING:
+    from bridge.ocpi.adapter import OcpiPartner
+
+
+class Fault(Exception):
+    """A call that cannot be served: OCPI status code, reason, HTTP status."""
+
+    def __init__(self, code: int, because: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(because)
+        self.code = code
+        self.because = because
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+@frozen
+class Result:
+    """An answer: the envelope's bytes, HTTP status, more headers."""
+
+    body: bytes
+    status: int = 200
+    headers: dict[str, str] = field(factory=dict)
+
+
+@frozen
+class Call:
+    """One request by a known partner. ``base`` is our public URL of the interface (or of the version) that it is for."""
+
+    request: web.Request
+    partner: OcpiPartner
+    access: Access
+    core: Inbound
+    version: Version
+    side: Side
+    base: str
+
+    @property
+    def header(self) -> str | None:
+        """The Authorization header."""
+        return self.request.headers.get("Authorization")
+
+    async def body(self) -> bytes:
+        """The request's JSON, checked to be JSON. Raises Fault: HTTP 413 for too much, 400 for no JSON (status_codes)."""
+        limit = self.partner.config.body_limit
+        if (self.request.content_length or 0) > limit:
+            raise Fault(Code.INVALID, f"the body is larger than {limit} bytes", 413, {"Connection": "close"})
+        pieces, size = [], 0
+        async for piece in self.request.content.iter_chunked(1 << 16):
+            size += len(piece)
+            if size > limit:
+                raise Fault(Code.INVALID, f"the body is larger than {limit} bytes", 413, {"Connection": "close"})
+            pieces.append(piece)
+        data = b"".join(pieces)
+        try:
+            msgspec.json.decode(data, type=msgspec.Raw)
+            data.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError) as why:
+            raise Fault(Code.INVALID, f"the body is no JSON: {why}", 400) from why
+        return data
+
+
+Handler = Callable[[Call], Awaitable[Result]]
+Resource = Mapping[str, Handler]
+"""What may be done at a path, by HTTP method; any other method is HTTP 405."""
+
+
+def to_everyone(partner: OcpiPartner) -> bool:
+    """An interface that every partner is offered."""
+    return True
+
+
+@frozen(eq=False)
+class Interface:
+    """One side of a module as we serve it.
+
+    ``side``: whose interface it is; it is offered to partners towards whom we have such a role. ``resources``: what is found below
+    its URL, by path (``""``, ``"/{id}"``). ``routed`` is False for configuration modules, which have no routing headers. ``when``
+    narrows it to some partners.
+    """
+
+    module: str
+    role: str
+    side: Side
+    resources: Mapping[str, Resource]
+    versions: tuple[Version, ...] = VERSIONS
+    routed: bool = True
+    when: Callable[[OcpiPartner], bool] = to_everyone
+
+    def path(self, version: Version) -> str:
+        """Where it stands below our OCPI address."""
+        return version.root(self.side) + (f"/{self.role.lower()}/{self.module}" if version.roles else f"/{self.module}")
+
+    def offered(self, partner: OcpiPartner, version: Version, side: Side) -> bool:
+        """Whether a partner is offered it, in a version and, before 2.2, on one side."""
+        if version not in self.versions or self.side not in partner.config.sides or not self.when(partner):
+            return False
+        return version.roles or self.side == side
