@@ -218,7 +218,7 @@ TARIFF = Mapping(c.Tariff, w.Tariff, (
     row("valid_until", "end_date_time", UTC_TIME),
     row("energy_mix", "energy_mix", One(ENERGY_MIX)),
     row("last_updated", "last_updated", UTC_TIME, or_else=derived(lambda o, cx: cx.facts.now, "the moment of reading")),
-    no_place("tax_included", because="OCPI 2.2.1 prices never hold taxes", refuse_when=c.TaxIncluded.YES),
+    no_place("tax_included", because="OCPI 2.2.1 prices never hold taxes", reads_as=c.TaxIncluded.NO, refuse_when=c.TaxIncluded.YES),
     no_place("recipients", because="OCPI has one tariff object per partner"),
     no_place("max_power", because="OCPI restricts elements by power, not tariffs"),
 ), name="Tariff")  # fmt: skip

@@ -366,7 +366,7 @@ TARIFF = tariff221.TARIFF.onto(
     no_place("valid_until", because=_NOW),
     row("energy_mix", "energy_mix", One(ENERGY_MIX)),
     row("last_updated", "last_updated", SECONDS, or_else=derived(lambda o, cx: cx.facts.now, _READ)),
-    no_place("tax_included", because="OCPI 2.1.1 prices never hold taxes", refuse_when=t.TaxIncluded.YES),
+    no_place("tax_included", because="OCPI 2.1.1 prices never hold taxes", reads_as=t.TaxIncluded.NO, refuse_when=t.TaxIncluded.YES),
     name="Tariff",
 )
 

@@ -46,15 +46,15 @@ def shared(*path: str) -> Path:
     return file
 
 
-def judge() -> Callable[[str, Any], list[str]]:
-    """The independent judge of OCPI 2.2.1 objects."""
+def judge(version: str = "2.2.1") -> Callable[[str, Any], list[str]]:
+    """The independent judge of OCPI objects."""
     file = shared("tools", "judge.py")
     spec = importlib.util.spec_from_file_location("judge", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return lambda name, value: list(module.ocpi("2.2.1", name, value))
+    return lambda name, value: list(module.ocpi(version, name, value))
 
 
 # --- objects, as OCPI says them, and as the model does
@@ -215,6 +215,16 @@ class World:
         return str(self.bridge.make_url("/ocpi"))
 
     @property
+    def theirs(self) -> str:
+        """The eMSP's versions URL."""
+        return self.emsp.url + self.emsp.versions_path
+
+    @property
+    def ours(self) -> str:
+        """Our versions URL, as the eMSP knows it."""
+        return self.url + ("/cpo/versions" if self.emsp.older else "/versions")
+
+    @property
     def partner(self) -> OcpiPartner:
         """The eMSP, as our side sees it."""
         return self.partners["emsp"]
@@ -240,7 +250,7 @@ class World:
 
     async def connect(self, **changes: Any) -> OcpiPartner:
         """A partner that has registered, by our POST."""
-        partner = await self.add(versions_url=str(self.emsp_server.make_url("/ocpi/versions")), token_for_us=TOKEN_A, **changes)
+        partner = await self.add(versions_url=self.theirs, token_for_us=TOKEN_A, **changes)
         await partner.register()
         return partner
 

@@ -111,6 +111,7 @@ def test_it_finds_fault_with_the_specifications_examples_where_they_are_faulty(v
         partial = example["completeness"] != "full"
         found = [f for one in (value if isinstance(value, list) else [value])
                  for f in faults(example["object_type"], one, partial=partial, version=version)]  # fmt: skip
+        found = [fault for fault in found if "'BE' is no country" not in fault]  # a fault of 2.1.1's that its tables cannot show
         assert bool(found) != example["schema_clean"], (example["file"], found)
         seen += 1
     assert seen > most

@@ -99,7 +99,7 @@ async def test_an_answer_that_is_lost_leaves_a_registration_that_can_be_made_aga
 
 
 @pytest.mark.parametrize(("versions", "details", "code"), [
-    ([{"version": "2.1.1", "url": "URL/d"}], None, "3002"), ([], None, "3002"),
+    ([{"version": "2.0", "url": "URL/d"}], None, "3002"), ([], None, "3002"),
     ([{"version": "2.2.1", "url": "URL/d"}], [{"identifier": "locations", "role": "RECEIVER", "url": "URL/l"}], "3003"),
     ([{"version": "2.2.1", "url": "URL/d"}], [{"identifier": "credentials", "role": "RECEIVER", "url": "URL/c"}], "3003"),
 ])  # fmt: skip
