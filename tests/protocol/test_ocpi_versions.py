@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from bridge.errors import ConfigError, Declined
 from bridge.ocpi.adapter import OcpiConfig, OcpiPartner, OurRole, Quirks
@@ -262,7 +262,7 @@ def offering(*numbers: str, raw: bool | None = None, posted: list[Any]) -> web.A
     return app
 
 
-async def registers(server: TestServer, **changes: Any) -> OcpiPartner:
+async def registers(server: BaseTestServer, **changes: Any) -> OcpiPartner:
     partner = OcpiPartner(OcpiConfig("emsp", "http://bridge.invalid/ocpi", (OurRole("DE", "ABC"),), token_for_us=TOKEN_A,
                                      versions_url=str(server.make_url("/v")), register_at_start=False, **changes))  # fmt: skip
     try:
