@@ -209,6 +209,7 @@ class OcpiPartner:
         for i, job in enumerate(jobs):
             queues.setdefault(job.key, []).append(i)
         outcomes: list[Outcome | None] = [None] * len(jobs)
+        version = self.version
         room = asyncio.Semaphore(self.config.parallel)
 
         async def queue(numbers: list[int]) -> None:
@@ -216,6 +217,8 @@ class OcpiPartner:
                 waits: Retry | None = None
                 for i in numbers:
                     # What follows an object's undelivered state must not overtake it.
+                    if self.version is not version:
+                        waits = Retry(f"it was written for {version!r}")
                     outcome = await self._one(kind, jobs[i]) if waits is None else Retry(f"waits: {waits.because}", waits.after)
                     outcomes[i] = outcome
                     waits = outcome if isinstance(outcome, Retry) else None

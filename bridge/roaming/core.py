@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import orjson
 
@@ -21,6 +22,7 @@ from bridge.roaming.authorise import Authoriser, Route, fault, lookup_key, norma
 from bridge.roaming.commands import Commands
 from bridge.roaming.deadlines import Late, watch
 from bridge.roaming.deliver import Dispatcher
+from bridge.roaming.formats import Formats
 from bridge.roaming.ports import ChargerControl, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
 from bridge.roaming.publish import Publisher, dumps
 from bridge.roaming.sessions import OperatorFacts, Sessions
@@ -58,9 +60,14 @@ class Core:
         self.authoriser = Authoriser(store, partners, routes, book, now, seconds=authorise_seconds, own=own)
         self.sessions = Sessions(store, partners, book, self.authoriser, self.publisher, operators, now, update_seconds=update_seconds,
                                  known_chargers=chargers, wake=self.wake)  # fmt: skip
-        self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits) for name, partner in partners.items()}
+        self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits, partial(self._settled, name))
+                            for name, partner in partners.items()}  # fmt: skip
+        self.formats = Formats(store, partners, self.publisher, self.sessions, self.dispatchers)
         self._commands: Commands | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _settled(self, name: str) -> bool:
+        return self.formats.settled(name)
 
     def control(self, chargers: ChargerControl) -> None:
         """Where commands go."""
@@ -70,6 +77,7 @@ class Core:
         """Open the partners, begin delivering and pulling tokens."""
         for name, partner in self.partners.items():
             await partner.open()
+            await self.formats.begin(name)
             self.dispatchers[name].start()
             if isinstance(partner, GivesTokens) and self._wants_tokens(name):
                 self._tasks.append(asyncio.create_task(self._pull(name, partner, pull_seconds.get(name, 3600.0)), name=f"tokens {name}"))
@@ -90,7 +98,7 @@ class Core:
         return await watch(self.store, self.cdr_deadline_hours, self.now())
 
     async def _align(self) -> None:
-        """At the start, and when an agreement begins or ends."""
+        """At the start, when an agreement begins or ends, and when a partner comes to speak another format."""
         while True:
             wait = ALIGN
             try:
@@ -100,13 +108,14 @@ class Core:
                     wait = min(ALIGN, max(0.0, (following - self.now()).total_seconds()))
             except Exception as why:  # noqa: BLE001  (tried again)
                 log.error("what partners see cannot be aligned with their agreements: %s", fault(why))
-            await asyncio.sleep(wait)
+            await self.formats.change(wait)
 
     async def align(self) -> list[str]:
         """Show the partners whose agreements have changed, begun or ended since the last time what they may see now, and no more.
 
         Returns their names. ``terms`` tell changes of a partner's agreements and settings.
         """
+        await self.formats.align()
         due = {}
         for name in self.partners:
             standing = "".join("01"[valid] for valid in self.book.standing(name, self.now()))
@@ -242,11 +251,13 @@ class Core:
     async def page(self, partner: str, kind: Kind, *, offset: int, limit: int, since: datetime | None = None,
                    until: datetime | None = None) -> Page:  # fmt: skip
         """See :class:`~bridge.roaming.ports.Inbound`."""
+        await self.formats.wait(partner)
         within = self._within(partner, kind)
         return Page([], 0) if within is None else self.store.page(partner, kind, offset, limit, since, until, within)
 
     async def find(self, partner: str, kind: Kind, key: str) -> bytes | None:
         """See :class:`~bridge.roaming.ports.Inbound`."""
+        await self.formats.wait(partner)
         within = self._within(partner, kind)
         return None if within is None else self.store.find(partner, kind, key, within)
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from bridge.roaming.ports import Job, Kind, Outcome, Partner, Retry, Withheld
 from bridge.roaming.storage import Storage
@@ -33,14 +33,17 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Delivers one partner's work. ``permits`` gives the reason why a job may not go out any more, or None."""
+    """Delivers one partner's work. ``permits`` gives the reason why a job may not go out any more, or None; ``ready`` whether
+    anything may go out now."""
 
     def __init__(self, store: Storage, partner: Partner, settled: Callable[[Job, Outcome], None] = lambda job, outcome: None,
-                 permits: Callable[[Job], str | None] = lambda job: None) -> None:  # fmt: skip
+                 permits: Callable[[Job], str | None] = lambda job: None, ready: Callable[[], bool] = lambda: True) -> None:  # fmt: skip
         self.store = store
         self.partner = partner
         self.settled = settled
         self.permits = permits
+        self.ready = ready
+        self._busy = asyncio.Lock()
         self._held = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
@@ -49,6 +52,12 @@ class Dispatcher:
     def wake(self) -> None:
         """There may be work."""
         self._wake.set()
+
+    @contextlib.asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """While this is held nothing is under way."""
+        async with self._busy:
+            yield
 
     def start(self) -> None:
         """Begin delivering, in the running event loop."""
@@ -70,9 +79,9 @@ class Dispatcher:
         while not self._stopping:
             self._wake.clear()
             try:
-                if self._held <= time.time() and await self.round():
+                if self._held <= time.time() and self.ready() and await self.round():
                     continue
-                due = self.store.next_due(self.partner.name)
+                due = self.store.next_due(self.partner.name) if self.ready() else None
             except Exception as why:  # noqa: BLE001  (delivery goes on when the store can be written again)
                 _log.error("%s: work cannot be claimed: %s", self.partner.name, why)
                 due = time.time() + PAUSE
@@ -84,6 +93,10 @@ class Dispatcher:
 
     async def round(self) -> int:
         """Deliver what is due, batch by batch, until a batch is not full; returns how many jobs it took."""
+        async with self._busy:
+            return await self._round()
+
+    async def _round(self) -> int:
         count = 0
         jobs = await self.store.claim(self.partner.name, BATCH)
         ahead: asyncio.Task[list[Job]] | None = None
@@ -98,7 +111,7 @@ class Dispatcher:
                     await settling
                 settling = asyncio.create_task(self._settle(results))
                 jobs = await ahead if ahead is not None else []
-                if jobs and (self._stopping or self._held > time.time()):
+                if jobs and (self._stopping or self._held > time.time() or not self.ready()):
                     await self.store.put_back(jobs)
                     jobs = []
         finally:

@@ -16,7 +16,7 @@ from bridge.model.ids import evse_key
 from bridge.model.location import Evse, Location, Status
 from bridge.model.tariff import Tariff
 from bridge.roaming.agreements import Book
-from bridge.roaming.ports import Partner
+from bridge.roaming.ports import Kind, Partner
 from bridge.roaming.storage import EvseRow, Happening, Outbound, Storage, Thing
 from bridge.roaming.views import Views, digest, with_tariff
 
@@ -162,18 +162,21 @@ class Publisher:
 
     # --- agreements --------------------------------------------------------------------------------------------------
 
-    async def align(self, names: Collection[str]) -> None:
-        """Bring what partners were shown in line with their agreements: after these changed, began or ended."""
+    async def align(self, names: Collection[str], *, gone: bool = False) -> None:
+        """Bring what partners were shown in line with their agreements: after these changed, began or ended.
+
+        ``gone``: the locations as well that are not there any more, of which partners are shown that.
+        """
         for operator, key in self.store.keys("tariff"):
             thing = self.store.thing("tariff", key, operator=operator)
             if thing is not None:
                 tariff: Tariff = model_json.from_json(Tariff, orjson.loads(thing.body))
                 await self.store.save_things((), (), self.views.tariff(tariff, operator, names=names))
         outbound: list[Outbound] = []
-        for number, (operator, key) in enumerate(self.store.keys("location"), 1):
+        for number, (operator, key) in enumerate(self.store.keys("location", gone=gone), 1):
             thing = self.store.thing("location", key, operator=operator)
-            if thing is not None:
-                outbound += self.views.location(_read(thing), key, operator, thing.groups, names=names)
+            if thing is not None and (not thing.removed or any(self.store.published(n, Kind.LOCATION, key) for n in names)):
+                outbound += self.views.location(_read(thing), key, operator, thing.groups, names=names, removed=thing.removed)
             if number % _TOGETHER == 0:
                 await self.store.save_things((), (), outbound)
                 outbound = []

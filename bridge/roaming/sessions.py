@@ -195,15 +195,14 @@ class Sessions:
         if partner is None or self._agreed(kinds.CDRS, row, evse) is None:
             return kept, outbound, [Happening("CDR kept", ref=str(cdr.id), detail="no partner is due one")]
         try:
-            encoded, losses = settle.encode_cdr(partner, cdr)
+            out, told = settle.outbound_cdr(partner, cdr)
         except Exception as why:  # noqa: BLE001
             because = str(why) if isinstance(why, Refused | settle.Unsettled) else f"a fault in writing it: {type(why).__name__}"
             if not isinstance(why, Refused | settle.Unsettled):
                 log.error("CDR %s cannot be written for %s: %s", cdr.id, partner.name, fault(why))
             return evolve(kept, state="refused", error=because), outbound, [
                 Happening("CDR kept for a person", partner.name, str(cdr.id), because)]  # fmt: skip
-        told = [{"path": loss.path, "kind": loss.kind, "because": loss.because} for loss in losses]
-        outbound.append(Outbound(partner.name, Kind.CDR, str(cdr.id), encoded.key, encoded.body, {**encoded.meta, "cdr": str(cdr.id)}))
+        outbound.append(out)
         return evolve(kept, state="waiting", losses=told), outbound, [Happening("CDR made", partner.name, str(cdr.id))]
 
     # --- what a session needs ----------------------------------------------------------------------------------------
@@ -231,6 +230,13 @@ class Sessions:
         name = agreement.tariff_for(evse.groups) if agreement is not None and evse is not None else None
         thing = self.store.thing("tariff", name, operator=evse.operator) if name is not None and evse is not None else None
         return name, thing.body if thing is not None else None
+
+    def told(self, ident: str) -> list[Outbound]:
+        """A session for its partner, as it stands."""
+        row = self.store.session(id=ident)
+        if row is None:
+            return []
+        return self._session_outbound(row, self.store.evse(row.evse_id) if row.evse_id else None)
 
     def _session_outbound(self, row: SessionRow, evse: EvseRow | None) -> list[Outbound]:
         partner = self.partners.get(row.partner or "")

@@ -23,7 +23,7 @@ from bridge.model.session import AuthMethod, CdrDimension, ChargingPeriod, Sessi
 from bridge.model.tariff import Tariff
 from bridge.model.token import SessionToken, Token
 from bridge.roaming.ports import Encoded, Kind, MeterSample, Partner
-from bridge.roaming.storage import SessionRow
+from bridge.roaming.storage import Outbound, SessionRow
 
 if TYPE_CHECKING:
     from bridge.tariff import Sample
@@ -295,3 +295,10 @@ def encode_cdr(partner: Partner, cdr: Cdr) -> tuple[Encoded, list[Loss]]:
         raise Unsettled(f"{partner.name} makes {len(made)} records of one CDR")
     encoded = made[0]
     return encoded, audit(partner, encoded)
+
+
+def outbound_cdr(partner: Partner, cdr: Cdr) -> tuple[Outbound, list[dict[str, Any]]]:
+    """The CDR for a partner's outbox, and what it leaves out. Raises Refused or Unsettled."""
+    encoded, losses = encode_cdr(partner, cdr)
+    told = [{"path": loss.path, "kind": loss.kind, "because": loss.because} for loss in losses]
+    return Outbound(partner.name, Kind.CDR, str(cdr.id), encoded.key, encoded.body, {**encoded.meta, "cdr": str(cdr.id)}), told

@@ -236,8 +236,8 @@ class Storage(Protocol):
         """Key -> (hash, removed)."""
         ...
 
-    def keys(self, kind: str) -> list[tuple[str, str]]:
-        """Operator and key of everything that is not removed."""
+    def keys(self, kind: str, *, gone: bool = False) -> list[tuple[str, str]]:
+        """Operator and key of everything that is not removed; ``gone``: and of what is."""
         ...
 
     def scopes(self, location: str | None = None) -> list[tuple[str, tuple[str, ...]]]:
@@ -428,6 +428,31 @@ class Storage(Protocol):
 
     def find(self, partner: str, kind: Kind, key: str, within: Within | None = None) -> bytes | None:
         """One such object."""
+        ...
+
+    # another format
+    def sources(self, partner: str, kind: Kind) -> list[str]:
+        """The keys of our objects of which a partner is shown something."""
+        ...
+
+    async def recall(self, partner: str, kinds: Sequence[Kind]) -> set[tuple[Kind, str]]:
+        """Takes back what waits for a partner, but for CDRs, as if it had changed anew; gives what there was of some kinds."""
+        ...
+
+    def cdr(self, ident: str) -> CdrRow | None:
+        """One CDR."""
+        ...
+
+    def unsent_cdrs(self, partner: str) -> set[str]:
+        """The CDRs of a partner that it cannot have yet."""
+        ...
+
+    async def rewrite_cdr(self, out: Outbound, losses: Sequence[dict[str, Any]], *, unsent: bool) -> None:
+        """A CDR as a partner is shown it from now on; sent so, too, if it is ``unsent``."""
+        ...
+
+    async def withdraw_cdr(self, partner: str, ident: str, because: str, *, unsent: bool) -> None:
+        """A CDR that cannot be said in the partner's format any more."""
         ...
 
     # marks

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from bridge.roaming.ports import MeterSample
-from bridge.roaming.storage import CdrRow, EvseRow, SessionRow, Thing, TokenRow
+from bridge.roaming.storage import CdrRow, EvseRow, Happening, SessionRow, Thing, TokenRow
 
 
 def text_of(moment: datetime | None) -> str | None:
@@ -26,6 +26,13 @@ def moment_of(text: str | None) -> datetime | None:
 def groups(text: str) -> tuple[str, ...]:
     """Groups, as they are stored."""
     return tuple(g for g in text.split(",") if g)
+
+
+def happened(db: sqlite3.Connection, history: Sequence[Happening]) -> None:
+    """Lines of the history."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    db.executemany("INSERT INTO history (at, what, partner, ref, detail) VALUES (?, ?, ?, ?, ?)",
+                   [(now, h.what, h.partner, h.ref, h.detail) for h in history])  # fmt: skip
 
 
 def add_samples(db: sqlite3.Connection, session: str, samples: Sequence[MeterSample]) -> None:

@@ -35,12 +35,14 @@ from bridge.roaming.storage import (
 )
 from bridge.store import decisions, outbox, records, sessions, tokens
 from bridge.store.db import Database, connect
+from bridge.store.records import happened as _record
 from bridge.store.records import text_of
+from bridge.store.rewrite import Rewriting
 
 T = TypeVar("T")
 
 
-class SqliteStore:
+class SqliteStore(Rewriting):
     """All of it in one file."""
 
     def __init__(self, path: Path | str, random: Random | None = None, *, linger: bool = False) -> None:
@@ -71,8 +73,8 @@ class SqliteStore:
                                  (kind, key, operator)).fetchone()  # fmt: skip
         return None if r is None else records.thing(r)
 
-    def keys(self, kind: str) -> list[tuple[str, str]]:
-        rows = self.db.read.execute("SELECT operator, key FROM thing WHERE kind = ? AND removed = 0 ORDER BY rowid", (kind,))
+    def keys(self, kind: str, *, gone: bool = False) -> list[tuple[str, str]]:
+        rows = self.db.read.execute("SELECT operator, key FROM thing WHERE kind = ? AND removed <= ? ORDER BY rowid", (kind, gone))
         return [(r["operator"], r["key"]) for r in rows]
 
     def scopes(self, location: str | None = None) -> list[tuple[str, tuple[str, ...]]]:
@@ -488,8 +490,3 @@ def _within(within: Within | None) -> tuple[str, list[str]]:
 def _first(rows: sqlite3.Cursor, make: Callable[[sqlite3.Row], T]) -> T | None:
     row = rows.fetchone()
     return None if row is None else make(row)
-
-
-def _record(db: sqlite3.Connection, history: Sequence[Happening]) -> None:
-    db.executemany("INSERT INTO history (at, what, partner, ref, detail) VALUES (?, ?, ?, ?, ?)",
-                   [(outbox.now_text(), h.what, h.partner, h.ref, h.detail) for h in history])  # fmt: skip
