@@ -1,4 +1,4 @@
-"""OCPI 2.1.1 and 2.3.0 in ``evbridge map``: the specifications' examples, up and down between versions, real data.
+"""OCPI in ``evbridge map``: the specifications' examples, up and down between versions, real data.
 
 What is written is judged by the published field tables (``shared/tools/judge.py``).
 """
@@ -33,13 +33,13 @@ def facts() -> None:
     needs_facts()
 
 
-VERSIONS = ("2.1.1", "2.3.0")
+VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
 KINDS = {"Location": "location", "Token": "token", "Tariff": "tariff", "Session": "session", "CDR": "cdr",
          "ResponseFormat<Token>": "token", "ResponseFormat<Token[]>": "token"}  # fmt: skip
 PARTS = {
-    ("2.1.1", "EVSE"): old.EVSE, ("2.3.0", "EVSE"): new.EVSE,
-    ("2.3.0", "Hours"): (v221.Hours, location.HoursConverter()),
-    ("2.1.1", "DisplayText"): (v221.DisplayText, common.TEXT), ("2.3.0", "DisplayText"): (v221.DisplayText, common.TEXT),
+    ("2.1.1", "EVSE"): old.EVSE, ("2.2.1", "EVSE"): location.EVSE, ("2.3.0", "EVSE"): new.EVSE,
+    ("2.2.1", "Hours"): (v221.Hours, location.HoursConverter()), ("2.3.0", "Hours"): (v221.Hours, location.HoursConverter()),
+    **dict.fromkeys(((version, "DisplayText") for version in VERSIONS), (v221.DisplayText, common.TEXT)),
 }  # fmt: skip
 """Parts of records that the specifications show alone: a mapping, or a wire class and its converter."""
 NO_RECORDS = {"Credentials", "ClientInfo", "ResponseFormat", "ResponseFormat<VersionDetails>", "ResponseFormat<Version[]>",
@@ -49,6 +49,8 @@ NO_RECORDS = {"Credentials", "ClientInfo", "ResponseFormat", "ResponseFormat<Ver
 UNREADABLE = {
     ("2.1.1", "mod_locations_04.json"): ("connectors[0].power_type", "power_type is missing"),
     ("2.1.1", "mod_tariffs_01.json"): ("last_updated", "last_updated is missing"),
+    ("2.2.1", "location_put_example_add_evse.json"): ("connectors[0].power_type", "power_type is missing"),
+    ("2.2.1", "tariff_put_example.json"): ("last_updated", "last_updated is missing"),
     ("2.3.0", "location_put_example_add_evse.json"): ("connectors[0].power_type", "power_type is missing"),
     ("2.3.0", "tariff_put_example.json"): ("last_updated", "last_updated is missing"),
 }
@@ -318,7 +320,7 @@ LUDWIGSBURG = REAL / "ludwigsburg-ocpi-locations.json"
 
 
 @pytest.mark.parametrize("partner", [True, False])
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ["2.1.1", "2.3.0"])
 def test_real_locations_are_written_without_fault(version: str, partner: bool, tmp_path: Path) -> None:
     run = translate("location", "ocpi-2.2.1", f"ocpi-{version}", LUDWIGSBURG, tmp_path, partner=partner)
     assert (run.code, run.refused) == (0, [])
