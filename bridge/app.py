@@ -138,12 +138,15 @@ class Bridge:
     """Everything that runs."""
 
     def __init__(self, config: BridgeConfig) -> None:
+        from bridge.joining.registration import watch
         from bridge.ocpp.central import CentralSystem, ChargerAccess, OcppConfig
 
         self.config = config
         self.store = SqliteStore(config.store, linger=True)
         self.book = book_of(config)
         self.partners: dict[str, Partner] = {name: make_partner(name, config, self.store) for name in config.partners}
+        for partner in self.partners.values():
+            watch(partner, self.store, self._wake)
         routes = [Route(n, p.role == "hub", p.priority, p.authorise, p.offline == "accept-known", p.stage)
                   for n, p in config.partners.items()]  # fmt: skip
         operators = {n: OperatorFacts(party(config, n), o.time_zone, o.currency) for n, o in config.operators.items()}
@@ -181,6 +184,9 @@ class Bridge:
             app.add_routes(oicp_routes(self.core, by_family["oicp"]))
         app.add_routes(admin.routes(self))
         return app
+
+    def _wake(self, partner: str) -> None:
+        self.core.wake(partner)
 
     async def start(self) -> None:
         """Open the store, serve, connect."""

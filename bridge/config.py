@@ -168,6 +168,11 @@ class BridgeConfig(_Model):
     operators: dict[str, OperatorConfig] = Field(min_length=1, description="our operators, by a name of your choice")
     chargers: dict[str, ChargerConfig] = Field(default_factory=dict, description="our charge points, by charge point id")
     partners: dict[str, PartnerConfig] = Field(default_factory=dict, description="partners, by a name of your choice")
+    partner_folder: Path = Field(
+        Path("partners.d"),
+        description="folder with more partners, one file `NAME.toml` each with the keys of `[partners.NAME]`; relative to the"
+        " configuration's folder",
+    )
 
     @model_validator(mode="after")
     def _known(self) -> BridgeConfig:
@@ -200,19 +205,40 @@ class BridgeConfig(_Model):
 
 
 def load(path: Path) -> BridgeConfig:
-    """The configuration in a file. Raises ConfigError naming the key and what is wrong."""
-    try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as why:
-        raise ConfigError(str(path), why.strerror or "cannot be read") from why
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
-        raise ConfigError(str(path), f"no TOML: {why}") from why
+    """The configuration in a file and its partner folder. Raises ConfigError naming the key and what is wrong."""
+    data = _toml(path)
+    files = _partner_files(path, data)
     try:
         config = BridgeConfig.model_validate(data)
     except ValidationError as why:
         first = why.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "configuration"
-        raise ConfigError(f"{path}: {key}", first["msg"].removeprefix("Value error, ")) from why
+        where, keys = path, [str(part) for part in first["loc"]]
+        if len(keys) > 1 and keys[0] == "partners" and keys[1] in files:
+            where, keys = files[keys[1]], keys[2:]
+        raise ConfigError(f"{where}: {'.'.join(keys) or 'configuration'}", first["msg"].removeprefix("Value error, ")) from why
     if not config.store.is_absolute():
         config.store = path.parent / config.store
+    config.partner_folder = path.parent / config.partner_folder
     return config
+
+
+def _partner_files(path: Path, data: dict[str, Any]) -> dict[str, Path]:
+    """The files of the partner folder, by partner; what is in them joins ``data``."""
+    partners, folder = data.setdefault("partners", {}), data.get("partner_folder", BridgeConfig.model_fields["partner_folder"].default)
+    if not isinstance(partners, dict) or not isinstance(folder, str | Path):
+        return {}  # said by the check of the keys
+    files = {file.stem: file for file in sorted((path.parent / folder).glob("*.toml"))}
+    for name, file in files.items():
+        if name in partners:
+            raise ConfigError(str(file), f"there is a partner {name} in {path} already")
+        partners[name] = _toml(file)
+    return files
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as why:
+        raise ConfigError(str(path), why.strerror or "cannot be read") from why
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise ConfigError(str(path), f"no TOML: {why}") from why

@@ -18,7 +18,7 @@ _COMMANDS = {
     "outbox": ("bridge.cli.operate", "outbox", "List, show and replay outbound work."),
     "held": ("bridge.cli.operate", "held", "List and confirm mass changes that are held."),
     "why": ("bridge.cli.operate", "why", "Tell why a card was refused, and what became of a session."),
-    "partner": ("bridge.cli.operate", "partner", "Show a partner and what it sees."),
+    "partner": ("bridge.cli.partner", "partner", "Join partners, and show what they see."),
     "simulate": ("bridge.cli.simulate", "simulate", "Run a strict stand-in for a partner or charger."),
     "demo": ("bridge.cli.demo", "demo", "Let simulated chargers roam with four simulated partners."),
     "price": ("bridge.cli.price", "price", "Price a CDR."),

@@ -83,7 +83,7 @@ class OcpiPartner:
         """Take up the stored credentials; if there are none and we are to register, begin to try in the background."""
         await self._http.open()
         await self.registration.load()
-        if self.config.token_for_us is not None and self.config.register_at_start and not self.registration.state.registered:
+        if self.registration.can_register and self.config.register_at_start and not self.registration.state.registered:
             self._registering = asyncio.create_task(self._register(), name=f"register with {self.name}")
 
     async def close(self) -> None:

@@ -14,19 +14,24 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import msgspec
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from bridge.errors import Declined, Unreachable
 from bridge.model.ids import PartyId
 from bridge.ocpi.client import Hello, OcpiClient, Peer
 from bridge.ocpi.config import OcpiConfig, is_token
 from bridge.ocpi.envelope import Code, Refusal, Unwelcome, given
+from bridge.ocpi.kept import CredentialStore, MemoryStore, PartnerCredentials, PartnerEndpoint, PartnerRole
 from bridge.ocpi.version import BY_NUMBER, V211, V221, Version
+
+__all__ = [
+    "Access", "Change", "CredentialStore", "MemoryStore", "Misstep", "PartnerCredentials", "PartnerEndpoint", "PartnerRole",
+    "Registration", "new_token",
+]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -36,97 +41,19 @@ _HUB = 5
 """Characters of a hub's party: country and party."""
 
 
-@frozen
-class PartnerEndpoint:
-    """Where a partner offers a module. ``role`` is empty where the partner did not tell it."""
-
-    identifier: str
-    role: str
-    url: str
-
-
-@frozen
-class PartnerRole:
-    """A party that a partner speaks for, in capitals."""
-
-    role: str
-    country_code: str
-    party_id: str
-    name: str = ""
-
-
-@frozen
-class PartnerCredentials:
-    """All that a registration leaves behind. It holds secrets: store it as such, never log it.
-
-    ``theirs``: the token we send. ``ours``: the token the partner sends. ``offered``: one that we told the partner
-    without knowing whether it took it. ``previous``: tokens that stay good until ``ours`` is ``confirmed`` by use.
-    ``spent``: fingerprint of the CREDENTIALS_TOKEN_A that this partner has used up. ``raw``: it wants its token not in Base64.
-    ``version``: what was agreed upon. ``hub``: the hub's party, where the partner is one (2.3.0, hub_party_id).
-    """
-
-    theirs: str | None = field(default=None, repr=False)
-    ours: str | None = field(default=None, repr=False)
-    offered: str | None = field(default=None, repr=False)
-    previous: tuple[str, ...] = field(default=(), repr=False)
-    confirmed: bool = False
-    spent: str | None = None
-    versions_url: str | None = None
-    version: str | None = None
-    credentials_url: str | None = None
-    raw: bool | None = None
-    hub: str | None = None
-    endpoints: tuple[PartnerEndpoint, ...] = ()
-    roles: tuple[PartnerRole, ...] = ()
-
-    @property
-    def registered(self) -> bool:
-        """Whether both sides have a token."""
-        return self.theirs is not None and self.ours is not None
-
-    def to_json(self) -> bytes:
-        """For the store."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def from_json(cls, data: bytes) -> PartnerCredentials:
-        """From the store. Raises ValueError."""
-        return msgspec.json.decode(data, type=cls)
-
-
-class CredentialStore(Protocol):
-    """Where credentials are kept. Both are durable when they return."""
-
-    async def load(self, partner: str) -> PartnerCredentials | None:
-        """What was saved for a partner."""
-        ...
-
-    async def save(self, partner: str, credentials: PartnerCredentials) -> None:
-        """Keep it, instead of what was there."""
-        ...
-
-
-class MemoryStore:
-    """A CredentialStore that forgets: for tests and simulators."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    async def load(self, partner: str) -> PartnerCredentials | None:
-        """What was saved for a partner."""
-        data = self.kept.get(partner)
-        return None if data is None else PartnerCredentials.from_json(data)
-
-    async def save(self, partner: str, credentials: PartnerCredentials) -> None:
-        """Keep it until the process ends."""
-        self.kept[partner] = credentials.to_json()
-
-
 class Access(Enum):
     """What a token is good for."""
 
     REGISTER = "versions and credentials only"
     FULL = "everything"
+
+
+class Change(StrEnum):
+    """What became of a registration."""
+
+    REGISTERED = "registered"
+    RENEWED = "credentials renewed"
+    ENDED = "registration ended"
 
 
 class Misstep(Exception):
@@ -153,6 +80,8 @@ class Registration:
         self._peer: tuple[PartnerCredentials, Peer] | None = None
         self.client: OcpiClient
         """Set by whoever owns the HTTP client."""
+        self.happened: Callable[[Change], Awaitable[None]] | None = None
+        """Told what became of the registration, whoever began it."""
 
     async def load(self) -> None:
         """Take up what the store has."""
@@ -213,7 +142,7 @@ class Registration:
         state = self.state
         full = [t for t in (state.ours, state.offered, *state.previous) if t is not None]
         found = None
-        for token in (*full, self._config.token_for_them):
+        for token in (*full, self._config.token_for_them, state.invited):
             for one in told:
                 if token is not None and hmac.compare_digest(one.encode(), token.encode()):
                     found = token if found is None else found
@@ -229,19 +158,50 @@ class Registration:
         if state.confirmed or state.ours is None or state.ours not in given(header):
             return
         first = self._config.token_for_them
-        await self._write(lambda s: evolve(s, confirmed=True, previous=(), spent=s.spent if first is None else _print(first)))
+        spent = None if first is None else _print(first)
+        await self._write(lambda s: evolve(s, confirmed=True, previous=(), invited=None, spent=spent or s.spent))
 
     def _is_spent(self, token: str) -> bool:
         return self.state.spent is not None and hmac.compare_digest(self.state.spent, _print(token))
+
+    # --- somebody begins
+
+    async def invite(self) -> str:
+        """Make a CREDENTIALS_TOKEN_A with which the partner registers here. Raises Declined (``405``) if it is registered.
+
+        An earlier one that was not used is no longer good.
+        """
+        async with self._steps:
+            self._must_not_be_registered()
+            token = new_token()
+            await self._write(lambda s: evolve(s, invited=token, ended=False))
+            return token
+
+    async def take(self, token: str, url: str) -> None:
+        """Keep the token A that the partner gave us, and its versions URL, for :meth:`register`. Raises Declined."""
+        if not is_token(token):
+            raise Declined("a token is 1 to 64 printable ASCII characters without blanks")
+        async with self._steps:
+            self._must_not_be_registered()
+            await self._write(lambda s: evolve(s, given=token, given_url=url, ended=False))
+
+    def _must_not_be_registered(self) -> None:
+        if self.state.registered:
+            raise Declined("already registered", "405")
+
+    @property
+    def can_register(self) -> bool:
+        """Whether there is a token A to register with that nobody has taken back."""
+        return self.state.given is not None or (self._config.token_for_us is not None and not self.state.ended)
 
     # --- we register with the partner
 
     async def register(self) -> None:
         """Register with the token A that the partner gave us. Raises Unreachable or Declined."""
         async with self._steps:
-            if self.state.registered:
-                raise Declined("already registered", "405")
-            first, url = self._config.token_for_us, self._config.versions_url
+            self._must_not_be_registered()
+            state = self.state
+            first, url = state.given or self._config.token_for_us, state.given_url or self._config.versions_url
             if first is None or url is None:
                 raise Declined("no token_for_us and versions_url to register with")
             await self._exchange(first, url, self.client.post_credentials)
@@ -278,16 +238,22 @@ class Registration:
             await self.client.delete_credentials(state.credentials_url, Hello(state.theirs, self._raw(self.version), self.version))
             await self._end()
 
+    async def forget(self) -> None:
+        """End everything with the partner on this side only; it is not told."""
+        async with self._steps:
+            await self._end()
+
     async def _end(self) -> None:
         """What was agreed upon is forgotten, but for the version: what the partner sees stays as it is until another is agreed upon."""
-        await self._write(lambda s: PartnerCredentials(spent=s.spent, version=s.version))
+        await self._write(lambda s: PartnerCredentials(spent=s.spent, version=s.version, ended=True))
+        await self._tell(Change.ENDED)
 
     # --- the partner registers with us
 
     def own_for(self, header: str | None, version: Version) -> Any:
         """Our credentials for a partner that asks (GET), with the token that it used."""
         decoded, raw = given(header)
-        known = [self.state.ours, self.state.offered, *self.state.previous, self._config.token_for_them]
+        known = [self.state.ours, self.state.offered, *self.state.previous, self._config.token_for_them, self.state.invited]
         return self.own(next((t for t in known if t is not None and t in (decoded, raw)), ""), version)
 
     def may(self, access: Access, *, new: bool) -> None:
@@ -358,12 +324,18 @@ class Registration:
     # --- both
 
     async def _settle(self, theirs: Any, ours: str, to: Hello, where: str, endpoints: tuple[PartnerEndpoint, ...]) -> None:
+        change = Change.RENEWED if self.state.registered else Change.REGISTERED
         roles = self._roles(theirs, to.version)
         await self._write(lambda s: PartnerCredentials(
-            theirs=theirs.token, ours=ours, previous=() if s.ours is None else (s.ours,), spent=s.spent,
+            theirs=theirs.token, ours=ours, previous=() if s.ours is None else (s.ours,), spent=s.spent, invited=s.invited,
             versions_url=theirs.url, version=to.version.number, credentials_url=where, endpoints=endpoints, roles=roles,
             raw=to.raw, hub=getattr(theirs, "hub_party_id", None)))  # fmt: skip
         self._agreed(to.version)
+        await self._tell(change)
+
+    async def _tell(self, change: Change) -> None:
+        if self.happened is not None:
+            await self.happened(change)
 
     def own(self, token: str, version: Version) -> Any:
         """Our credentials with a token (Credentials object)."""

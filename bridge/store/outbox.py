@@ -166,6 +166,12 @@ def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, u
     return wait
 
 
+def hurry(db: sqlite3.Connection, partner: str) -> int:
+    """What waits for another try at a partner is due now; returns how many jobs."""
+    now = time.time()
+    return db.execute("UPDATE outbox SET due = ? WHERE partner = ? AND state = 'waiting' AND due > ?", (now, partner, now)).rowcount
+
+
 def is_uncertain(db: sqlite3.Connection, job: Job) -> bool:
     """Whether a job may have been taken at an earlier try."""
     row = db.execute("SELECT uncertain FROM outbox WHERE id = ?", (job.id,)).fetchone()

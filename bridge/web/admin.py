@@ -10,6 +10,7 @@ from aiohttp import web
 
 from bridge.roaming.deadlines import PASSED, late
 from bridge.store import outbox
+from bridge.web import partners
 
 if TYPE_CHECKING:
     from bridge.app import Bridge
@@ -65,7 +66,7 @@ def routes(bridge: Bridge) -> list[web.RouteDef]:
         return _json([{**dict(r), "auth": orjson.loads(r["auth"])} for r in rows])
 
     return [web.get("/health", health), web.get("/metrics", metrics), web.get("/admin/status", guarded(status)),
-            web.get("/admin/sessions", guarded(sessions))]  # fmt: skip
+            web.get("/admin/sessions", guarded(sessions)), *partners.routes(bridge, guarded)]  # fmt: skip
 
 
 def _json(value: Any) -> web.Response:

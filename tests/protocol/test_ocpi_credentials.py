@@ -331,3 +331,38 @@ def test_credentials_are_kept_as_json() -> None:
 
 def test_the_header_holds_base64() -> None:
     assert base64.b64decode(spelled("a b").removeprefix("Token ")) == b"a b"
+
+
+async def test_a_token_made_for_an_invitation_is_good_for_registering_until_it_was_used(world: World) -> None:
+    partner = await world.add()
+    registration = partner.registration
+    lost, token = await registration.invite(), await registration.invite()
+    assert [registration.access(spelled(t)) for t in (lost, token)] == [None, Access.REGISTER]
+    assert (await get(world, token, LOCATIONS))[0] == 401
+    await partner.close()
+    partner = await world.add()  # after a restart as well
+    assert await world.sim("register", {"url": world.url + "/versions", "token_a": token}) == {"registered": True}
+    assert (await get(world, token))[0] == 200  # the answer might have been lost
+    ours = partner.registration.state.ours
+    assert ours is not None
+    assert (await get(world, ours))[0] == 200
+    assert (await get(world, token))[0] == 401
+    assert partner.registration.state.invited is None
+    with pytest.raises(Declined, match="already registered"):
+        await partner.registration.invite()
+    with pytest.raises(Declined, match="already registered"):
+        await partner.registration.take("another", world.emsp.url)
+
+
+async def test_after_the_end_nothing_is_begun_until_somebody_does(world: World) -> None:
+    partner = await world.connect()
+    await partner.registration.forget()
+    assert world.emsp.registered
+    assert not partner.registration.can_register
+    with pytest.raises(Declined, match="64 printable"):
+        await partner.registration.take("two words", world.emsp.url)
+    world.emsp.ours, world.emsp.theirs = [], None
+    await partner.registration.take(TOKEN_A, world.emsp.url + "/ocpi/versions")
+    assert partner.registration.can_register
+    await partner.register()
+    assert (partner.registration.state.given, partner.registration.state.ended) == (None, False)
