@@ -187,7 +187,8 @@ def remove(name: str, config: Path, forget: bool) -> None:
             await it.close()
 
     _do(settings, name, "remove", {"forget": forget}, here)
-    click.echo(f"the registration with {name} has ended; nothing goes there any more. To be rid of it, take it out of the configuration.")
+    click.echo(f"the registration with {name} has ended; nothing goes there until it is added again")
+    click.echo("while an agreement with it is valid its drivers are still accepted: to be rid of it, take it out of the configuration")
 
 
 # --- by whom it is done
