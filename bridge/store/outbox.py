@@ -167,9 +167,13 @@ def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, u
 
 
 def hurry(db: sqlite3.Connection, partner: str) -> int:
-    """What waits for another try at a partner is due now; returns how many jobs."""
+    """What waits for another try at a partner is due now, as if it had not been tried yet; returns how many jobs.
+
+    A partner that is not quite ready is tried again after seconds, however often it was tried in vain before.
+    """
     now = time.time()
-    return db.execute("UPDATE outbox SET due = ? WHERE partner = ? AND state = 'waiting' AND due > ?", (now, partner, now)).rowcount
+    return db.execute("UPDATE outbox SET due = min(due, ?), attempts = 0 WHERE partner = ? AND state = 'waiting' AND attempts > 0",
+                      (now, partner)).rowcount  # fmt: skip
 
 
 def is_uncertain(db: sqlite3.Connection, job: Job) -> bool:

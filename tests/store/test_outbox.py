@@ -199,6 +199,18 @@ async def test_retry_after_is_kept_to_the_second_within_reason(store: SqliteStor
     assert "again in" in store.db.read.execute("SELECT detail FROM history").fetchone()[0]
 
 
+async def test_what_was_tried_in_vain_is_due_at_once_when_somebody_hurries_it(store: SqliteStore) -> None:
+    await send(store, out("a"), out("b"), evolve(out("c"), partner="q"))
+    for _ in range(5):
+        await settle(store, await claim(store, ahead=3600), Retry("not registered"))
+    taken = (await claim(store, most=1, ahead=3600))[0].key
+    assert await store.db.write(lambda db: outbox.hurry(db, P)) == 1
+    (job,) = await claim(store)
+    assert (job.key != taken, job.attempts) == (True, 1), "what is under way is left to its outcome"
+    await settle(store, [job], Retry("not yet"))
+    assert outbox.next_due(store.db.read, P) == pytest.approx(time.time() + 3, abs=1.5)
+
+
 async def test_a_dispatcher_leaves_a_partner_alone_until_the_time_it_named(store: SqliteStore) -> None:
     class Partner:
         name, format, kinds = P, "ocpi-2.2.1", frozenset(Kind)
