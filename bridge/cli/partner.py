@@ -92,7 +92,7 @@ def checklist(name: str, config: Path, as_json: bool) -> None:
 @CONFIG
 @click.option("--url", help="Its versions URL (OCPI), or where it is called.")
 @click.option("--token", help="The registration token that it gave us; `-`: read from standard input. Without one we make one for it.")
-@click.option("--protocol", type=click.Choice(PROTOCOLS), help="What it speaks; by default ocpi-2.2.1.")
+@click.option("--protocol", type=click.Choice(PROTOCOLS), help="What it speaks; by default ocpi.")
 @click.option("--operator", help="Which of our operators it is to see, if there are several.")
 @click.option("--hub", is_flag=True, help="It speaks for many providers.")
 @click.option("--party", help="Its own party (DE-EM1).")
@@ -114,7 +114,7 @@ def add(name: str, config: Path, url: str | None, token: str | None, protocol: s
 
         if token is not None and url is None:
             raise click.UsageError("with --token its --url is needed")
-        draft = Draft(name, protocol or "ocpi-2.2.1", _operator(settings, operator), url or "", hub, party, tariff, test)
+        draft = Draft(name, protocol or "ocpi", _operator(settings, operator), url or "", hub, party, tariff, test)
         file = draft.write(settings.partner_folder)
         click.echo(f"written: {file}")
         settings = load(config)
@@ -140,7 +140,8 @@ def add(name: str, config: Path, url: str | None, token: str | None, protocol: s
 
 def _invitation(name: str, done: Joined) -> None:
     click.echo(f"Send to {name}, by a way that others do not read. The token is shown this once; a lost one is made anew the same way.\n")
-    click.echo(f"  versions URL  {done.versions_url}")
+    for where, versions in done.versions_urls.items():
+        click.echo(f"  versions URL  {where} (OCPI {', '.join(versions)})")
     click.echo(f"  token         {done.token}")
     for one in done.parties:
         click.echo(f"  our party     {one}")

@@ -6,7 +6,7 @@ while it is registered with or its tokens are renewed, so both need a bridge tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 
@@ -29,7 +29,8 @@ class Joined:
 
     partner: str
     did: str
-    versions_url: str = ""
+    versions_urls: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    """Where the partner finds us, with the versions that are spoken there; after a registration where we find it."""
     parties: tuple[str, ...] = ()
     """Ours, as the partner is to expect them; after a registration the partner's."""
     version: str | None = None
@@ -73,7 +74,11 @@ async def add(partner: Partner, store: SqliteStore, token: str | None = None, ur
     invited = await registration.invite()
     await store.happened(Happening("partner: invited", ocpi.name))
     roles = tuple(f"{r.country_code}*{r.party_id} {r.role} {r.name}".rstrip() for r in ocpi.config.roles)
-    return Joined(ocpi.name, INVITED, ocpi.config.versions, roles, token=invited)
+    urls: dict[str, tuple[str, ...]] = {}
+    for version in ocpi.config.speaks:
+        url = ocpi.config.versions(version)
+        urls[url] = (*urls.get(url, ()), version.number)
+    return Joined(ocpi.name, INVITED, urls, roles, token=invited)
 
 
 async def rotate(partner: Partner) -> Joined:
@@ -110,4 +115,5 @@ def _ocpi(partner: Partner) -> OcpiPartner:
 def _registered(partner: OcpiPartner, did: str) -> Joined:
     state = partner.registration.state
     parties = tuple(f"{r.country_code}*{r.party_id} {r.role} {r.name}".rstrip() for r in state.roles)
-    return Joined(partner.name, did, state.versions_url or "", parties, state.version)
+    urls = {state.versions_url or "": (state.version or "",)}
+    return Joined(partner.name, did, urls, parties, state.version)

@@ -75,6 +75,9 @@ class OcpiConfig:
     requires: frozenset[tuple[str, str]] = frozenset()
     """Interfaces that it must offer besides credentials, such as ``("cdrs", "RECEIVER")``."""
     register_at_start: bool = True
+    quiet: float = 2.0
+    """How long a partner that has registered here is left alone: before it has our answer it knows neither our token nor our
+    parties, and may refuse for good what it is sent."""
     settings: Settings = field(factory=Settings, repr=False)
     quirks: Quirks = field(factory=Quirks)
     tls: ssl.SSLContext | None = field(default=None, repr=False)

@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from enum import Enum, StrEnum
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -78,6 +79,7 @@ class Registration:
         self._writing = asyncio.Lock()
         self.state = PartnerCredentials()
         self._peer: tuple[PartnerCredentials, Peer] | None = None
+        self._quiet_until = 0.0
         self.client: OcpiClient
         """Set by whoever owns the HTTP client."""
         self.happened: Callable[[Change], Awaitable[None]] | None = None
@@ -100,8 +102,10 @@ class Registration:
         return None if one is None else PartyId(one.country_code, one.party_id)
 
     def peer(self) -> Peer:
-        """How the partner is addressed now."""
+        """How the partner is addressed now; without a token while it takes in our answer to its registration."""
         state = self.state
+        if monotonic() < self._quiet_until:
+            return Peer(self.version, None, self._raw(self.version), {}, None)
         if self._peer is not None and self._peer[0] is state:
             return self._peer[1]
         known = {(e.identifier, e.role): e.url for e in state.endpoints}
@@ -271,7 +275,7 @@ class Registration:
         """
         async with self._alone():
             self.may(access, new=True)
-            return await self._take(theirs, version)
+            return await self._take(theirs, version, quiet=self._config.quiet)
 
     async def put(self, theirs: Any, access: Access, version: Version) -> Any:
         """PUT: other token, roles or version; gives our credentials with a new token. Raises Misstep."""
@@ -292,7 +296,7 @@ class Registration:
             raise Misstep("another registration is under way", Code.SERVER_ERROR)
         return self._steps
 
-    async def _take(self, theirs: Any, version: Version) -> Any:
+    async def _take(self, theirs: Any, version: Version, *, quiet: float = 0.0) -> Any:
         self._check(theirs, version)
         try:
             to, endpoints = await self._negotiate(theirs.url, theirs.token, version)
@@ -302,6 +306,7 @@ class Registration:
             raise Misstep(why.because, int(why.code or Code.UNUSABLE_API)) from why
         token = new_token()
         where = next(e.url for e in endpoints if e.identifier == "credentials")
+        self._quiet_until = monotonic() + quiet
         await self._settle(theirs, token, to, where, endpoints)
         _log.info("%s has registered, %r", self._config.name, version)
         return self.own(token, version)

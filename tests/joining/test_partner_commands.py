@@ -36,12 +36,13 @@ def shown_token(output: str) -> str:
 
 async def test_a_new_partner_is_invited_and_registers(w: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    told = await w.run("add", "emsp", "--party", "DE-EMS", "--tariff", "STANDARD", "--test")
+    told = await w.run("add", "emsp", "--protocol", "ocpi-2.2.1", "--party", "DE-EMS", "--tariff", "STANDARD",
+                       "--test")  # fmt: skip
     assert told.exit_code == 0, told.output
     made = load(w.file).partners["emsp"]
     assert (made.protocol, made.provider_party, made.agreements[0].test) == ("ocpi-2.2.1", "DE-EMS", True)
     token = shown_token(told.output)
-    assert f"versions URL  http://127.0.0.1:{w.port}/ocpi/versions" in told.output
+    assert f"versions URL  http://127.0.0.1:{w.port}/ocpi/versions (OCPI 2.2.1)" in told.output
     assert "DE*ABC CPO Example Charging" in told.output
     await w.start()
     assert await w.sim("register", {"url": f"http://127.0.0.1:{w.port}/ocpi/versions", "token_a": token}) == {"registered": True}

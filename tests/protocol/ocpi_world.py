@@ -236,7 +236,7 @@ class World:
 
     async def add(self, name: str = "emsp", **changes: Any) -> OcpiPartner:
         """Another partner, or the same one anew."""
-        config = OcpiConfig(name, self.url, (OurRole("DE", "ABC", name="Example Charging"),), register_at_start=False)
+        config = OcpiConfig(name, self.url, (OurRole("DE", "ABC", name="Example Charging"),), register_at_start=False, quiet=0.0)
         partner = OcpiPartner(evolve(config, **changes), self.store)
         self.partners[name] = partner
         await partner.open()

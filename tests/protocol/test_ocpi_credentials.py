@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -181,6 +182,19 @@ async def test_a_partner_registers_with_us(world: World) -> None:
     assert (world.emsp.theirs, world.emsp.ours) == (state.ours, [state.theirs])
     assert world.rejected == []
     assert [len(batch) async for batch in partner.pull_tokens(None)] == [5]
+
+
+async def test_a_partner_that_has_registered_is_left_alone_until_it_has_our_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In between it knows neither our token nor our parties, and may refuse for good what it is sent."""
+    partner = await world.add(token_for_them=THEIRS, quiet=60.0)
+    await world.sim("register", {"url": world.url + "/versions", "token_a": THEIRS})
+    assert partner.registration.state.registered
+    with pytest.raises(Unreachable, match="not registered with this partner yet"):
+        await anext(aiter(partner.pull_tokens(None)))
+    later = time.monotonic() + 61
+    monkeypatch.setattr("bridge.ocpi.credentials.monotonic", lambda: later)
+    assert [len(batch) async for batch in partner.pull_tokens(None)] == [5]
+    assert world.rejected == []
 
 
 async def test_token_a_is_good_for_versions_and_credentials_only(world: World) -> None:

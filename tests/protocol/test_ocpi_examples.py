@@ -38,8 +38,6 @@ EXTENSIONS = {"2.3.0-bookings": "2.3.0", "2.3.0-payments": "2.3.0"}
 VERSIONS = (*CORE, *EXTENSIONS)
 
 NOT_BUILT = {
-    **{("2.1.1", name): "OCPI 2.1.1 is not served yet" for name in ("Credentials", "Version", "VersionDetails")},
-    **{("2.3.0", name): "OCPI 2.3.0 is not served yet" for name in ("Credentials", "Version", "VersionDetails")},
     **{(version, "ClientInfo"): "HubClientInfo is not built" for version in ("2.2.1", "2.3.0")},
     **{("2.3.0-bookings", name): "the bookings module is not built" for name in (
         "Booking", "BookingLocation", "BookingRequest", "Calendar")},
