@@ -53,6 +53,12 @@ async def test_a_new_partner_is_invited_and_registers(w: World, caplog: pytest.L
     assert not [r for r in w.rows("SELECT * FROM history") if token in str(tuple(r))]
 
 
+async def test_an_invitation_names_an_address_for_every_version(w: World) -> None:
+    told = await w.run("add", "emsp", "--party", "DE-EMS")
+    assert f"http://127.0.0.1:{w.port}/ocpi/versions (OCPI 2.3.0, 2.2.1)" in told.output
+    assert f"http://127.0.0.1:{w.port}/ocpi/cpo/versions (OCPI 2.1.1)" in told.output
+
+
 async def test_what_waited_for_a_registration_goes_out_when_it_is_there(w: World) -> None:
     w.configure(w.partner())
     await w.start()
