@@ -161,6 +161,7 @@ class Registration:
         state = self.state
         if state.confirmed or state.ours is None or state.ours not in given(header):
             return
+        self._quiet_until = 0.0  # it has our answer
         first = self._config.token_for_them
         spent = None if first is None else _print(first)
         await self._write(lambda s: evolve(s, confirmed=True, previous=(), invited=None, spent=spent or s.spent))

@@ -197,6 +197,15 @@ async def test_a_partner_that_has_registered_is_left_alone_until_it_has_our_answ
     assert world.rejected == []
 
 
+async def test_a_partner_that_calls_with_its_new_token_has_our_answer(world: World) -> None:
+    partner = await world.add(token_for_them=THEIRS, quiet=3600.0)
+    await world.sim("register", {"url": world.url + "/versions", "token_a": THEIRS})
+    ours = partner.registration.state.ours
+    assert ours is not None
+    assert (await get(world, ours))[0] == 200
+    assert [len(batch) async for batch in partner.pull_tokens(None)] == [5]
+
+
 async def test_token_a_is_good_for_versions_and_credentials_only(world: World) -> None:
     await world.add(token_for_them=THEIRS)
     assert (await get(world, THEIRS))[0] == 200
