@@ -108,7 +108,8 @@ def _ocpi(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore
         name, f"{config.public_url}/ocpi", tuple(roles), it.url or None,
         token_for_us=it.token.read(f"partners.{name}.token") if it.token else None,
         token_for_them=it.inbound_token.read(f"partners.{name}.inbound_token") if it.inbound_token else None,
-        parties=parties, pin=it.protocol.partition("-")[2] or None, hub=it.role == "hub", settings=it.settings(),
+        parties=parties, pin=it.protocol.partition("-")[2] or None, hub=it.role == "hub",
+        response_hosts=frozenset(it.response_hosts), settings=it.settings(),
         timeout=it.timeout_seconds), _Credentials(store))  # fmt: skip
 
 

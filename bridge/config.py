@@ -138,6 +138,11 @@ class PartnerConfig(_Model):
     )
     operator_id: str | None = Field(None, description="the operator's id at this partner, if not its party")
     provider_party: str | None = Field(None, description="the partner's own party, if it is an eMSP (`DE-XYZ`)")
+    response_hosts: list[str] = Field(
+        default_factory=list,
+        description="OCPI: hosts (`host` or `host:port`) besides the partner's own to which results of its commands may be sent,"
+        " with our token",
+    )
     live_url: str | None = Field(
         None, description="OCHP: the service for live status, if it is not beside `url` (`/live/` for `/service/`)"
     )

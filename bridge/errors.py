@@ -63,12 +63,14 @@ class Unreachable(PartnerError):
 
     remedy = "retry"
 
-    def __init__(self, because: str, after: float | None = None, *, sent: bool = False) -> None:
+    def __init__(self, because: str, after: float | None = None, *, sent: bool = False, status: int | None = None) -> None:
         super().__init__(because)
         self.because = because
         self.after = after
         self.sent = sent
         """Whether the request may have been taken: then the outcome is uncertain."""
+        self.status = status
+        """The HTTP status of an answer that promises nothing; None: there was no answer, or none that can be read."""
 
 
 class Declined(PartnerError):

@@ -21,6 +21,7 @@ from bridge.model.common import Text
 from bridge.model.ids import PartyId
 from bridge.model.location import EvseStatus, Location
 from bridge.model.token import Allowed, Token
+from bridge.ocpi import hosts
 from bridge.ocpi.client import OcpiClient
 from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
 from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials, Registration
@@ -48,6 +49,9 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
+_NOBODY_KNOWS = frozenset({408, 504})
+"""HTTP statuses that say that somebody waited in vain: what was sent may have arrived."""
+
 
 class OcpiPartner:
     """Implements Partner, Renegotiates, AnswersAuthorisation, GivesTokens and HearsOutcomes (:mod:`bridge.roaming.ports`).
@@ -64,6 +68,7 @@ class OcpiPartner:
         self.version: Version = self.registration.version
         self.format = self.version.format
         self.changed: Callable[[str], None] = lambda name: None
+        self.outcome_within = float(config.command_timeout)
         self._http = HttpClient(config.versions_url or "", timeout=config.timeout, tls=config.tls, connections=config.connections)
         self.client = OcpiClient(self._http, config, self.registration.peer)
         self.registration.client = self.client
@@ -337,11 +342,28 @@ class OcpiPartner:
 
     # --- commands
 
+    def no_answer_at(self, address: str) -> str | None:
+        """Why no result is sent to a ``response_url``, or None: to hosts of the partner's own only, or configured ones."""
+        state = self.registration.state
+        own = [self.config.versions_url, state.versions_url, *(e.url for e in state.endpoints)]
+        return hosts.refusal(address, [url for url in own if url is not None], self.config.response_hosts)
+
     async def outcome(self, address: str, outcome: CommandOutcome) -> None:
-        """Tell the result of a command (mod_commands, POST CommandResult). Raises Unreachable or Declined."""
+        """Tell the result of a command (mod_commands, POST CommandResult).
+
+        Raises Unreachable or Declined. Exactly one result is expected: one that the partner itself says it could not take
+        was not taken, one that it says nothing about may have been.
+        """
+        if (because := self.no_answer_at(address)) is not None:
+            raise Declined(f"response_url: {because}")
         result = self.version.messages.CommandResultType(self.version.results[outcome.result])
         told = self.version.make("CommandResult", result=result, message=self.texts(outcome.messages))
-        await self.client.command_result(address, encode(told))
+        try:
+            await self.client.command_result(address, encode(told))
+        except Unreachable as why:
+            if why.status is None or why.status in _NOBODY_KNOWS:
+                raise
+            raise Unreachable(why.because, why.after) from why
 
 
 def folded(ident: str) -> str:

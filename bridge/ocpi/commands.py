@@ -28,8 +28,10 @@ async def _command(call: Call) -> Result:
     for name, value in msgspec.structs.asdict(body).items():
         if value == "":
             raise Fault(Code.INVALID, f"{name}: is empty")
-    if not body.response_url.startswith(("http://", "https://")) or len(body.response_url) > 255:
-        raise Fault(Code.INVALID, "response_url: an http(s) URL of at most 255 characters is expected")
+    if len(body.response_url) > 255:
+        raise Fault(Code.INVALID, "response_url: a URL of at most 255 characters is expected")
+    if (because := call.partner.no_answer_at(body.response_url)) is not None:
+        raise Fault(Code.INVALID, f"response_url: {because}")
     outcome = await call.core.command(call.partner.name, _COMMANDS[kind](call, body), body.response_url)
     return _answer(call, outcome.result, call.partner.texts(outcome.messages))
 

@@ -72,6 +72,8 @@ class OcpiConfig:
     """The only version that is spoken with it (``2.1.1``); None: the highest that both sides speak."""
     hub: bool = False
     """It speaks for parties that are not its own."""
+    response_hosts: frozenset[str] = frozenset()
+    """Hosts (``host`` or ``host:port``) besides its own to which results of commands may be sent, with our token."""
     requires: frozenset[tuple[str, str]] = frozenset()
     """Interfaces that it must offer besides credentials, such as ``("cdrs", "RECEIVER")``."""
     register_at_start: bool = True

@@ -125,12 +125,12 @@ def reply(answer: Answer, *, empty_is_success: bool = False) -> Reply:
             raise Unreachable(f"an answer that is no OCPI envelope: {_short(str(why))}", sent=True) from why
     told = f"HTTP {answer.status}" + (f", OCPI {code}" if code is not None else "") + (f": {_short(message)}" if message else "")
     if answer.status in _UNWELCOME:
-        raise Unwelcome(f"our credentials are not accepted ({told})")
+        raise Unwelcome(f"our credentials are not accepted ({told})", status=answer.status)
     if answer.status == 408:
-        raise Unreachable(told, sent=True)
+        raise Unreachable(told, sent=True, status=answer.status)
     if code is not None and not 1000 <= code < 2000:
         if code in _AGAIN:
-            raise Unreachable(told, sent=True)
+            raise Unreachable(told, sent=True, status=None if code == Code.HUB_TIMEOUT else answer.status)
         raise Refusal(told, str(code), answer.status)
     if not 200 <= answer.status < 300:
         raise Refusal(told, str(answer.status), answer.status)

@@ -8,16 +8,16 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from bridge.errors import Declined, Unreachable
 from bridge.model.command import Command, CommandKind, CommandOutcome, CommandResult
 from bridge.model.location import Status
 from bridge.model.token import Allowed, Token
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
 from bridge.roaming.authorise import Decision, alias, fault, fingerprint
-from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer, ChargerControl, ConnectorRef, HearsOutcomes, Partner
+from bridge.roaming.outcomes import Outcomes
+from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer, ChargerControl, ConnectorRef, Partner
 from bridge.roaming.sessions import Sessions
-from bridge.roaming.storage import EvseRow, Happening, ReservationRow, SessionRow, Storage
+from bridge.roaming.storage import EvseRow, Happening, OutcomeRow, ReservationRow, SessionRow, Storage
 
 log = logging.getLogger(__name__)
 
@@ -36,58 +36,49 @@ class Commands:
         self.chargers = chargers
         self.sessions = sessions
         self.now = now
-        self.pauses: tuple[float, ...] = (1.0, 5.0, 15.0)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.outcomes = Outcomes(store, partners, now)
 
     async def run(self, partner: str, command: Command, answer_to: str | None) -> CommandOutcome:
         """The outcome, or with ``answer_to`` the acceptance, the outcome following there."""
-        if answer_to is None:
-            return await self._recorded(partner, command, waits=True)
+        hearer = self.outcomes.hearer(partner) if answer_to is not None else None
+        decision = str(uuid.uuid4())
+        if hearer is None or answer_to is None:
+            result = await self._result(partner, command, decision, waits=True)
+            await self.store.happened(_line(partner, command, result))
+            return CommandOutcome(result)
         refusal = self._refusal(partner, command)
         if refusal is not None:
-            await self._record(partner, command, refusal)
+            await self.store.happened(_line(partner, command, refusal))
             return CommandOutcome(refusal)
-        task = asyncio.create_task(self._later(partner, command, answer_to))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        session = self._session(partner, command) if command.kind is CommandKind.STOP_SESSION else None
+        promise = await self.outcomes.promise(OutcomeRow(
+            partner, command.kind.value, _where(command), answer_to, self.outcomes.until(hearer),
+            decision if command.kind is CommandKind.START_SESSION else None, session.id if session is not None else None))  # fmt: skip
+        self.outcomes.spawn(self._later(partner, command, decision, promise))
         return CommandOutcome(CommandResult.ACCEPTED)
+
+    def resume(self) -> None:
+        """Tell partners what they wait for since before the bridge was started."""
+        self.outcomes.resume()
 
     async def close(self) -> None:
         """Wait for what is under way."""
-        if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.outcomes.close()
 
-    async def _later(self, partner: str, command: Command, answer_to: str) -> None:
-        outcome = await self._recorded(partner, command, waits=False)
-        hearer = self.partners.get(partner)
-        if not isinstance(hearer, HearsOutcomes):
-            return
-        for pause in (*self.pauses, None):
-            try:
-                await hearer.outcome(answer_to, outcome)
-            except (Unreachable, Declined) as why:
-                again = isinstance(why, Unreachable) and not why.sent and pause is not None
-                if not again or pause is None:
-                    await self.store.happened(Happening("command outcome not delivered", partner, command.kind.value, str(why)))
-                    return
-                await asyncio.sleep(pause)
-            else:
-                return
-
-    async def _recorded(self, partner: str, command: Command, *, waits: bool) -> CommandOutcome:
+    async def _later(self, partner: str, command: Command, decision: str, promise: OutcomeRow) -> None:
         try:
-            result = self._refusal(partner, command)
-            if result is None:
-                result = await self._carry_out(partner, command, waits=waits)
+            async with asyncio.timeout(self.outcomes.left(promise)):
+                result = await self._result(partner, command, decision, waits=False)
+        except TimeoutError:
+            result = CommandResult.TIMEOUT
+        await self.outcomes.tell(promise, result, _line(partner, command, result))
+
+    async def _result(self, partner: str, command: Command, decision: str, *, waits: bool) -> CommandResult:
+        try:
+            return self._refusal(partner, command) or await self._carry_out(partner, command, decision, waits=waits)
         except Exception as why:  # noqa: BLE001  (the partner waits for an outcome)
             log.error("a command of %s failed: %s", partner, fault(why))
-            result = CommandResult.FAILED
-        await self._record(partner, command, result)
-        return CommandOutcome(result)
-
-    async def _record(self, partner: str, command: Command, result: CommandResult) -> None:
-        where = str(command.session_id or command.evse_id or command.evse_uid or command.location_id or command.reservation_id or "")
-        await self.store.happened(Happening("command", partner, where, f"{command.kind.value}: {result.value}"))
+            return CommandResult.FAILED
 
     # --- may it? -----------------------------------------------------------------------------------------------------
 
@@ -162,7 +153,7 @@ class Commands:
 
     # --- do it -------------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, partner: str, command: Command, *, waits: bool) -> CommandResult:
+    async def _carry_out(self, partner: str, command: Command, decision: str, *, waits: bool) -> CommandResult:
         if command.kind is CommandKind.STOP_SESSION:
             session = self._session(partner, command)
             return await self.chargers.stop(session.charge_point, session.tx) if session is not None else CommandResult.UNKNOWN_SESSION
@@ -174,12 +165,13 @@ class Commands:
             return CommandResult.REJECTED
         ref = ConnectorRef(evse.charge_point, evse.connector)
         if command.kind is CommandKind.START_SESSION:
-            return await self._start(partner, command, ref, evse, waits=waits)
+            return await self._start(partner, command, ref, evse, decision, waits=waits)
         if command.kind is CommandKind.UNLOCK_CONNECTOR:
             return await self.chargers.unlock(ref)
         return await self._reserve(partner, command, ref)
 
-    async def _start(self, partner: str, command: Command, ref: ConnectorRef, evse: EvseRow, *, waits: bool) -> CommandResult:
+    async def _start(self, partner: str, command: Command, ref: ConnectorRef, evse: EvseRow, decision_id: str, *,
+                     waits: bool) -> CommandResult:  # fmt: skip
         """Start with an id tag that the charger can hold; the transaction is expected under it, also after a restart.
 
         A charger that does not answer may start all the same: then the transaction still belongs to this partner.
@@ -187,7 +179,7 @@ class Commands:
         tag = self._tag(partner, command, ref)
         reply = AuthorisationAnswer(Allowed.ALLOWED, command.token, str(command.provider) if command.provider else None,
                                     command.hub_session_id, command.provider_session_id, command.authorization_reference)  # fmt: skip
-        decision = Decision(str(uuid.uuid4()), ChargerAnswer.ACCEPTED, "command", f"started by {partner}", partner, command.token, reply)
+        decision = Decision(decision_id, ChargerAnswer.ACCEPTED, "command", f"started by {partner}", partner, command.token, reply)
         expectations = self.sessions.expectations
         await expectations.remote(ref.charge_point, ref.connector, tag, decision, evse.evse_id, answered=not waits)
         result = await self.chargers.start(ref, tag)
@@ -215,6 +207,14 @@ class Commands:
                 if r.partner == partner and r.until > self.now() and r.card == _card(token))  # fmt: skip
         held = next(mine, None)
         return held.id_tag if held is not None and uid else alias()
+
+
+def _where(command: Command) -> str:
+    return str(command.session_id or command.evse_id or command.evse_uid or command.location_id or command.reservation_id or "")
+
+
+def _line(partner: str, command: Command, result: CommandResult) -> Happening:
+    return Happening("command", partner, _where(command), f"{command.kind.value}: {result.value}")
 
 
 def _card(token: Token | None) -> str:

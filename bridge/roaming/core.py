@@ -82,6 +82,8 @@ class Core:
             if isinstance(partner, GivesTokens) and self._wants_tokens(name):
                 self._tasks.append(asyncio.create_task(self._pull(name, partner, pull_seconds.get(name, 3600.0)), name=f"tokens {name}"))
 
+        if self._commands is not None:
+            self._commands.resume()
         self._tasks.append(asyncio.create_task(self._watch(), name="deadlines"))
         self._tasks.append(asyncio.create_task(self._align(), name="agreements"))
 

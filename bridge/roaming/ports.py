@@ -208,8 +208,11 @@ class GivesTokens(Protocol):
 class HearsOutcomes(Protocol):
     """A partner that wants the outcome of a command later (OCPI's response_url)."""
 
+    outcome_within: float
+    """Seconds for which it is told to wait for an outcome."""
+
     async def outcome(self, address: str, outcome: CommandOutcome) -> None:
-        """Tell it. Raises Unreachable or Declined."""
+        """Tell it. Raises Unreachable (``sent``: it may have been taken) or Declined."""
         ...
 
 

@@ -182,6 +182,26 @@ class ExpectedRow:
 
 
 @frozen
+class OutcomeRow:
+    """The outcome of a command, promised to a partner at ``address`` before ``until``; ``result`` once it is known.
+
+    ``decision`` is the one by which its transaction begins, ``session`` the one that it stops; ``ref`` names what it is about.
+    """
+
+    partner: str
+    kind: str
+    ref: str
+    address: str = field(repr=False)
+    until: datetime
+    decision: str | None = None
+    session: str | None = None
+    result: str | None = None
+    sending: bool = False
+    """It is being told: if this was never settled, the partner may have it."""
+    number: int = 0
+
+
+@frozen
 class ReservationRow:
     """A partner's reservation of one of our connectors, under the number by which the charger knows it."""
 
@@ -357,6 +377,31 @@ class Storage(Protocol):
 
     async def unexpect(self, charge_point: str, card: str) -> None:
         """It will not come."""
+        ...
+
+    def decided(self, decision: str) -> bool:
+        """Whether there is such a decision."""
+        ...
+
+    def session_by(self, decision: str) -> str | None:
+        """The id of the session that began by a decision."""
+        ...
+
+    # commands
+    async def promise(self, row: OutcomeRow) -> OutcomeRow:
+        """A partner is promised an outcome; with its number."""
+        ...
+
+    async def save_outcome(self, row: OutcomeRow, history: Sequence[Happening] = ()) -> None:
+        """What is known of a promised outcome: its result, and whether it is being told."""
+        ...
+
+    async def kept(self, row: OutcomeRow, history: Sequence[Happening]) -> None:
+        """A promise is kept, or cannot be."""
+        ...
+
+    def promised(self) -> list[OutcomeRow]:
+        """Outcomes that partners wait for, oldest first."""
         ...
 
     async def reserve(self, row: ReservationRow) -> ReservationRow:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from bridge.roaming.ports import MeterSample
-from bridge.roaming.storage import CdrRow, EvseRow, Happening, SessionRow, Thing, TokenRow
+from bridge.roaming.storage import CdrRow, EvseRow, Happening, OutcomeRow, SessionRow, Thing, TokenRow
 
 
 def text_of(moment: datetime | None) -> str | None:
@@ -84,3 +84,9 @@ def cdr(r: sqlite3.Row) -> CdrRow:
         r["id"], r["session"], r["partner"], r["operator"], bool(r["test"]), bytes(r["body"]), r["total"], r["currency"], r["kwh"],
         r["state"], json.loads(r["losses"]), moment_of(r["created"]) or datetime.now(UTC), r["reference"], r["sent"], r["error"],
         moment_of(r["settled"]))  # fmt: skip
+
+
+def outcome(r: sqlite3.Row) -> OutcomeRow:
+    """A promised outcome."""
+    return OutcomeRow(r["partner"], r["kind"], r["ref"], r["address"], datetime.fromisoformat(r["until"]), r["decision"], r["session"],
+                      r["result"], bool(r["sending"]), r["number"])  # fmt: skip

@@ -82,7 +82,13 @@ CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 ANSWERED = "ALTER TABLE expected ADD COLUMN answered INTEGER NOT NULL DEFAULT 1;"
 
-MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED))
+OUTCOMES = """
+CREATE TABLE outcome (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, kind TEXT NOT NULL, ref TEXT NOT NULL, address TEXT NOT NULL,
+    until TEXT NOT NULL, decision TEXT, session TEXT, result TEXT, sending INTEGER NOT NULL DEFAULT 0);
+"""
+
+MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES))
 
 _SET = "bridge"
 

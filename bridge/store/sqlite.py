@@ -35,6 +35,7 @@ from bridge.roaming.storage import (
 )
 from bridge.store import decisions, outbox, records, sessions, tokens
 from bridge.store.db import Database, connect
+from bridge.store.outcomes import OutcomeTable
 from bridge.store.records import happened as _record
 from bridge.store.records import text_of
 from bridge.store.rewrite import Rewriting
@@ -42,7 +43,7 @@ from bridge.store.rewrite import Rewriting
 T = TypeVar("T")
 
 
-class SqliteStore(Rewriting):
+class SqliteStore(Rewriting, OutcomeTable):
     """All of it in one file."""
 
     def __init__(self, path: Path | str, random: Random | None = None, *, linger: bool = False) -> None:

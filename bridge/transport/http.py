@@ -85,7 +85,7 @@ class HttpClient:
         except aiohttp.ClientError as why:
             raise Unreachable(f"no answer: {type(why).__name__}", sent=True) from why
         if answer.status == 429 or answer.status >= 500:
-            raise Unreachable(f"HTTP {answer.status}", retry_after(answer.headers), sent=answer.status != 429)
+            raise Unreachable(f"HTTP {answer.status}", retry_after(answer.headers), sent=answer.status != 429, status=answer.status)
         return answer
 
 

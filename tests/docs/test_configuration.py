@@ -49,6 +49,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "allow": '["omit-prices"]', "cdr_deadline_hours": "24", "token_pull_seconds": "3600", "token_full_pull_hours": "24",
         "token": '{file = "/run/secrets/emsp1"}', "inbound_token": '{env = "EMSP1_TOKEN"}', "user": '"cpo"',
         "password": '{env = "OCHP_PASSWORD"}', "operator_id": '"DE*ABC"', "provider_party": '"DE-EM1"',
+        "response_hosts": '["results.emsp.example", "10.0.0.7:8443"]',
         "live_url": '"https://clearing-house.example/live/ochp/v1.4"', "status_ttl_seconds": "86400", "timeout_seconds": "10.0",
         "certificate": '"/run/secrets/hubject.pem"', "key": '"/run/secrets/hubject.key"', "authority": '"/run/secrets/hubject-ca.pem"',
     },

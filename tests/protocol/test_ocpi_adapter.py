@@ -441,6 +441,28 @@ async def test_the_outcome_of_a_command_is_told_once(world: World) -> None:
         await world.partner.outcome(address, CommandOutcome(CommandResult.ACCEPTED))
 
 
+@pytest.mark.parametrize(("answer", "again"), [
+    (web.Response(status=500), True), (web.Response(status=503, headers={"Retry-After": "7"}), True), (web.Response(status=429), True),
+    (web.json_response({"status_code": 3000, "timestamp": "2026-11-01T12:00:00Z"}), True), (web.Response(status=504), False),
+    (web.json_response({"status_code": 4002, "timestamp": "2026-11-01T12:00:00Z"}), False), (web.Response(text="<html>"), False),
+    (None, False),
+])  # fmt: skip
+async def test_a_result_is_sent_again_only_where_it_was_surely_not_taken(answer: web.Response | None, again: bool) -> None:
+    async def say(request: web.Request) -> web.Response:
+        if answer is None and request.transport is not None:
+            request.transport.abort()
+        return answer or web.Response()
+
+    app = web.Application()
+    app.router.add_post("/results/1", say)
+    async with ow.world() as world, TestServer(app) as back:
+        partner = await world.connect()
+        with pytest.raises(Unreachable) as caught:
+            await partner.outcome(str(back.make_url("/results/1")), CommandOutcome(CommandResult.ACCEPTED))
+        assert caught.value.sent is not again
+        assert caught.value.after == (7.0 if answer is not None and answer.status == 503 else None)
+
+
 # --- small things
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from attrs import define
 
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, Declined
 from bridge.model.command import CommandKind, CommandOutcome, CommandResult
 from bridge.model.common import Text
 from bridge.model.token import TokenKind, Whitelist
@@ -67,7 +67,7 @@ class Caller:
 
 def registered(token: str = OURS, party: str = "EMS") -> PartnerCredentials:
     role = PartnerRole("EMSP", "DE", party)
-    return PartnerCredentials(theirs="t", ours=token, confirmed=True, roles=(role,))
+    return PartnerCredentials(theirs="t", ours=token, confirmed=True, roles=(role,), versions_url="https://emsp.example/ocpi/versions")
 
 
 @pytest.fixture
@@ -436,6 +436,33 @@ async def test_a_command_that_is_wrong_is_told_where_and_not_carried_out(call: C
     assert (said.status, said.code) == (200, 2001)
     assert said.json["status_message"].startswith(f"{path}:")
     assert call.world.core.commands == []
+
+
+@pytest.mark.parametrize("address", [
+    "https://elsewhere.example/1", "https://emsp.example.elsewhere.example/1", "https://169.254.169.254/latest/meta-data", "https://[::1]/1",
+    "http://emsp.example/1", "https://us:er@emsp.example/1", "https://emsp.example@elsewhere.example/1", "https://", "ftp://emsp.example/1",
+    "https://emsp.example:x/1", "https:emsp.example/1", "//emsp.example/1", "https://emsp.example:0/1",
+])  # fmt: skip
+async def test_results_go_to_hosts_of_the_partner_alone(call: Caller, address: str) -> None:
+    """Our token goes with the result, and nobody has us call what only we can reach."""
+    said = await call("POST", f"{BELOW}/receiver/commands/STOP_SESSION", {"session_id": "S1", "response_url": address})
+    assert (said.status, said.code) == (200, 2001)
+    assert said.json["status_message"].startswith("response_url: ")
+    assert call.world.core.commands == []
+    with pytest.raises(Declined, match="response_url"):
+        await call.world.partner.outcome(address, CommandOutcome(CommandResult.ACCEPTED))
+
+
+@pytest.mark.parametrize("address", [
+    "https://emsp.example/1", "https://EMSP.example:8443/1", "https://back.example/1", "https://other.example:8443/1",
+])  # fmt: skip
+async def test_other_hosts_may_be_configured(call: Caller, address: str) -> None:
+    await call.world.partner.close()
+    await call.world.add(response_hosts=frozenset({"Back.example", "other.example:8443"}))
+    said = await call("POST", f"{BELOW}/receiver/commands/STOP_SESSION", {"session_id": "S1", "response_url": address})
+    assert said.json["data"]["result"] == "ACCEPTED"
+    said = await call("POST", f"{BELOW}/receiver/commands/STOP_SESSION", {"session_id": "S1", "response_url": "https://other.example/1"})
+    assert said.code == 2001
 
 
 async def test_an_unknown_command_is_404(call: Caller) -> None:

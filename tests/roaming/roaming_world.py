@@ -98,6 +98,7 @@ class Asked(Told):
         self.says = says
         self.after = after
         self.questions: list[AuthorisationRequest] = []
+        self.outcome_within = 30.0
         self.outcomes: list[tuple[str, CommandOutcome]] = []
         self.outcome_faults: list[Exception] = []
 
@@ -145,6 +146,12 @@ class Chargers:
         self.result = CommandResult.ACCEPTED
         self.told: list[tuple[Any, ...]] = []
         self.on_start: Callable[[ConnectorRef, str], Any] | None = None
+        self.on_any: Callable[[], Any] | None = None
+
+    async def _answer(self) -> CommandResult:
+        if self.on_any is not None:
+            await self.on_any()
+        return self.result
 
     def online(self, charge_point: str) -> bool:
         return charge_point not in self.gone
@@ -153,23 +160,23 @@ class Chargers:
         self.told.append(("start", ref, id_token))
         if self.on_start is not None:
             await self.on_start(ref, id_token)
-        return self.result
+        return await self._answer()
 
     async def stop(self, charge_point: str, transaction: int) -> CommandResult:
         self.told.append(("stop", charge_point, transaction))
-        return self.result
+        return await self._answer()
 
     async def unlock(self, ref: ConnectorRef) -> CommandResult:
         self.told.append(("unlock", ref))
-        return self.result
+        return await self._answer()
 
     async def reserve(self, ref: ConnectorRef, id_token: str, reservation: int, until: datetime) -> CommandResult:
         self.told.append(("reserve", ref, id_token, reservation, until))
-        return self.result
+        return await self._answer()
 
     async def cancel(self, charge_point: str, reservation: int) -> CommandResult:
         self.told.append(("cancel", charge_point, reservation))
-        return self.result
+        return await self._answer()
 
 
 def agreement(partner: str, **changes: Any) -> Agreement:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import Declined, Unreachable
 from bridge.model.command import Command, CommandKind, CommandResult
 from bridge.model.ids import EvseId, EvseUid, LocationId, SessionId, TokenUid
 from bridge.model.location import Status
@@ -203,7 +202,6 @@ async def test_a_reservation_of_the_past_is_refused(tmp_path: Path) -> None:
 
 async def follow(w: World, command: Command) -> Asked:
     assert w.core._commands is not None
-    w.core._commands.pauses = (0.0, 0.0)
     assert (await w.core.command("app", command, "https://there/1")).result is Result.ACCEPTED
     await w.core._commands.close()
     app = w.partners["app"]
@@ -217,19 +215,6 @@ async def test_the_outcome_follows(tmp_path: Path, result: CommandResult) -> Non
     w.chargers.result = result
     app = await follow(w, start())
     assert [(address, o.result) for address, o in app.outcomes] == [("https://there/1", result)]
-
-
-async def test_an_outcome_is_told_again_if_it_was_not_sent_and_recorded_if_not(tmp_path: Path) -> None:
-    w = await world(tmp_path)
-    app = w.partners["app"]
-    assert isinstance(app, Asked)
-    app.outcome_faults = [Unreachable("no connection")]
-    assert len((await follow(w, start())).outcomes) == 1
-    for fault in (Unreachable("no answer", sent=True), Declined("no")):
-        app.outcome_faults = [fault]
-        await follow(w, start("DE*ABC*E2"))
-    assert len(app.outcomes) == 1
-    assert len(w.history("command outcome not delivered")) == 2
 
 
 async def test_a_fault_is_an_outcome_too(tmp_path: Path) -> None:
