@@ -7,12 +7,13 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from attrs import evolve
 
 from bridge.errors import Declined, Refused, Unreachable
-from bridge.model.ids import ContractId, IdError, PartyId, TokenUid
+from bridge.model.ids import ContractId, EvseId, IdError, PartyId, TokenUid
 from bridge.model.token import Allowed, Token, TokenKind, Whitelist
 from bridge.oicp import codes
 from bridge.oicp import wire as w
@@ -49,7 +50,7 @@ def utc_now() -> datetime:
 
 
 class OicpPartner:
-    """Hubject as a partner of the core: ``Partner`` and ``AnswersAuthorisation``. Raises ConfigError."""
+    """Hubject as a partner of the core: ``Partner``, ``AnswersAuthorisation``, ``ReleasesAuthorisations``. Raises ConfigError."""
 
     format = FORMAT
 
@@ -198,12 +199,41 @@ class OicpPartner:
 
     async def authorise(self, request: AuthorisationRequest) -> AuthorisationAnswer:
         """eRoamingAuthorizeStart. Raises Unreachable where nobody answered, Declined where Hubject refused the question."""
-        evse_id = str(request.evse_id).upper() if request.evse_id is not None else None
         question = w.AuthorizeStart(
             OperatorID=self.config.operator_id, Identification=identification(request.kind, request.uid),
-            EvseID=evse_id if evse_id and _EVSE_ID.fullmatch(evse_id) else None,
+            EvseID=_evse_id(request.evse_id),
             CPOPartnerSessionID=request.session_ref[:250] if request.session_ref else None)  # fmt: skip
         return self._answer(request, await self.client.authorize_start(question))
+
+    async def release(self, answer: AuthorisationAnswer, evse_id: EvseId | None) -> None:
+        """eRoamingAuthorizeStop by the medium that was accepted, and an End notification of no energy where the EVSE is known.
+
+        A provider that lets a driver have one session at a time knows by the notification alone that this one is over, but
+        cannot be told it without an EVSE; it need not support the other. Raises Unreachable or Declined.
+        """
+        token, session = answer.token, answer.hub_session_id
+        if session is None or token is None or token.uid is None or token.kind is None:
+            raise Declined("nothing to release: no SessionID or no identification")
+        who = identification(token.kind, str(token.uid))
+        where = _evse_id(evse_id) if Kind.SESSION in self.kinds else None
+        try:
+            stopped = _unstopped(await self.client.authorize_stop(w.AuthorizeStop(
+                SessionID=session, OperatorID=self.config.operator_id, EvseID=_evse_id(evse_id), Identification=who)))  # fmt: skip
+        except (Unreachable, Declined) as why:
+            stopped = why
+        if where is None:
+            if stopped is not None:
+                raise stopped
+            return
+        now = self.clock()
+        failure = failure_of(await self.client.charging_notifications(encode(w.ChargingNotification(
+            Type=w.ChargingNotificationType.END, SessionID=session, EvseID=where, OperatorID=self.config.operator_id,
+            Identification=who, ChargingEnd=now, SessionEnd=now, ConsumedEnergy=Decimal(0)))))  # fmt: skip
+        outcome = failure.outcome if failure is not None else None
+        if isinstance(outcome, Retry):
+            raise Unreachable(outcome.because, outcome.after, sent=outcome.sent)
+        if isinstance(outcome, Rejected) and outcome.code != codes.SESSION_INVALID:
+            raise Declined(outcome.because, outcome.code)
 
     def _answer(self, request: AuthorisationRequest, reply: Reply[Authorization]) -> AuthorisationAnswer:
         said = reply.value
@@ -222,6 +252,21 @@ class OicpPartner:
             raise Declined(info, said.StatusCode.Code)
         allowed = Allowed.NOT_ALLOWED if meaning.allowed is Allowed.ALLOWED else meaning.allowed
         return AuthorisationAnswer(allowed, provider=said.ProviderID, code=said.StatusCode.Code, info=info)
+
+
+def _unstopped(reply: Reply[Authorization]) -> Unreachable | Declined | None:
+    """Why a session is not stopped; one that Hubject does not have any more is."""
+    said = reply.value
+    if said.AuthorizationStatus is w.AuthorizationStatus.AUTHORIZED or said.StatusCode.Code == codes.SESSION_INVALID:
+        return None
+    info = told(said.StatusCode, reply.process_id)
+    return Unreachable(info) if codes.meaning(said.StatusCode.Code).silent else Declined(info, said.StatusCode.Code)
+
+
+def _evse_id(evse_id: EvseId | None) -> str | None:
+    """An EVSE-ID as OICP takes it, None for one that it would not."""
+    text = str(evse_id).upper() if evse_id is not None else ""
+    return text if _EVSE_ID.fullmatch(text) else None
 
 
 def identification(kind: TokenKind, uid: str) -> w.Identification:

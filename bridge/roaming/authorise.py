@@ -33,6 +33,7 @@ from bridge.model.token import Allowed, Token, TokenKind, UidHash, Whitelist
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
 from bridge.roaming.ports import AnswersAuthorisation, AuthorisationAnswer, AuthorisationRequest, ChargerAnswer, Partner
+from bridge.roaming.release import Releases
 from bridge.roaming.storage import DecisionRow, EvseRow, Storage, TokenRow
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,7 @@ class Authoriser:
         self.routes = {r.partner: r for r in routes}
         # Asked of every card: a structural check takes longer than everything else here.
         self.able = frozenset(name for name, partner in partners.items() if isinstance(partner, AnswersAuthorisation))
+        self.releases = Releases(store, partners)
         self.book = book
         self.now = now
         self.seconds = seconds
@@ -273,16 +275,24 @@ class Authoriser:
         started = time.perf_counter()
         waiting = {asyncio.ensure_future(self._ask(r, uid, None, evses, budget)): r for r in stage}
         best: _Asked | None = None
+        heard: list[_Asked] = []
         try:
             while waiting and (best is None or any(r.rank < best.route.rank for r in waiting.values())):
                 done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     del waiting[task]
                     one = task.result()
-                    asked.append(one)
+                    heard.append(one)
                     if one.definite and (best is None or one.route.rank < best.route.rank):
                         best = one
+        except asyncio.CancelledError:
+            best = None
+            raise
         finally:
+            asked += heard
+            for one in heard:
+                if one is not best:
+                    self.releases.release(one.route.partner, one.answer, the_only(evses), "another route was better")
             for task, route in waiting.items():
                 task.cancel()
                 asked.append(_Asked(route, None, "not waited for", (time.perf_counter() - started) * 1000))
@@ -291,7 +301,7 @@ class Authoriser:
 
     async def _ask(self, route: Route, uid: str, token: Token | None, evses: Sequence[EvseRow], seconds: float) -> _Asked:
         """Ask one partner. A partner, or its adapter, that fails in whatever way has not answered, and disturbs nobody."""
-        evse = evses[0] if len(evses) == 1 else None
+        evse = the_only(evses)
         own = token is not None and token.uid is not None and token.hashed is None
         kind = token.kind if token is not None and token.kind else TokenKind.RFID
         request = AuthorisationRequest(
@@ -301,8 +311,9 @@ class Authoriser:
         answer: AuthorisationAnswer | None = None
         error: str | None = None
         try:
+            asking = self.partners[route.partner].authorise(request)  # type: ignore[attr-defined]
             async with asyncio.timeout(seconds):
-                answer = await self.partners[route.partner].authorise(request)  # type: ignore[attr-defined]
+                answer = await (self.releases.heard(route.partner, asking, evse) if route.partner in self.releases.able else asking)
         except TimeoutError:
             error = "no answer in time"
         except (Unreachable, Declined) as why:
@@ -319,6 +330,11 @@ class Authoriser:
 
 _DEFINITE = frozenset({Allowed.ALLOWED, Allowed.BLOCKED, Allowed.EXPIRED, Allowed.NO_CREDIT})
 """Answers of somebody who knows the card; NOT_ALLOWED is what partners say about cards that they do not know."""
+
+
+def the_only(evses: Sequence[EvseRow]) -> EvseRow | None:
+    """The EVSE that a card is for, where there is but one."""
+    return evses[0] if len(evses) == 1 else None
 
 
 def _masked(text: str, *uids: str) -> str:
@@ -372,4 +388,5 @@ __all__ = [
     "lookup_key",
     "lookup_keys",
     "normal",
+    "the_only",
 ]

@@ -90,9 +90,10 @@ class Core:
     async def _watch(self) -> None:
         while True:
             try:
+                await self.sessions.expectations.expire()
                 await self.check_deadlines()
             except Exception as why:  # noqa: BLE001  (tried again)
-                log.error("the deadlines of CDRs cannot be checked: %s", fault(why))
+                log.error("the deadlines of CDRs and of accepted cards cannot be checked: %s", fault(why))
             await asyncio.sleep(WATCH)
 
     async def check_deadlines(self) -> list[Late]:
@@ -141,6 +142,8 @@ class Core:
         self._tasks.clear()
         if self._commands is not None:
             await self._commands.close()
+        self.sessions.expectations.forget()
+        await self.authoriser.releases.close()
         await asyncio.gather(*(dispatcher.stop() for dispatcher in self.dispatchers.values()))
         for partner in self.partners.values():
             await partner.close()

@@ -8,7 +8,7 @@ failed (Hubject takes no CDR for such a session), so the charger is told to stop
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,16 +18,17 @@ from attrs import frozen
 from bridge.model import json as model_json
 from bridge.model.ids import mask
 from bridge.model.token import Allowed, Token
-from bridge.roaming.authorise import Authoriser, Decision, fingerprint
+from bridge.roaming.authorise import Authoriser, Decision, fingerprint, the_only
 from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer
 from bridge.roaming.publish import dumps
-from bridge.roaming.storage import DecisionRow, ExpectedRow, Storage
+from bridge.roaming.storage import DecisionRow, EvseRow, ExpectedRow, Storage
 
 REMEMBERED = timedelta(minutes=15)
 """How long a decision about a card, or a remote start, waits for the transaction to begin (OCPI 2.2.1, mod_commands)."""
 
 _MOST = 10_000
-"""Accepted cards that are remembered; beyond, those that are over are forgotten first."""
+"""Accepted cards that are remembered; beyond, the oldest is forgotten."""
+NOTHING = "no transaction began"
 
 
 @frozen
@@ -51,10 +52,35 @@ class Expectations:
 
     def card(self, charge_point: str, id_token: str, decision: Decision) -> None:
         """A card was accepted here."""
+        key = charge_point, fingerprint(id_token)
+        if key in self._cards:
+            self._forget(key, "the card was shown again")
+        elif len(self._cards) >= _MOST:
+            self._forget(next(iter(self._cards)), "too many cards are accepted")
+        self._cards[key] = Expected(decision, self.now() + REMEMBERED)
+
+    async def expire(self) -> None:
+        """Give back acceptances of which nothing came in time: of cards, and of remote starts that we had accepted."""
         now = self.now()
-        if len(self._cards) >= _MOST:
-            self._cards = {key: one for key, one in self._cards.items() if one.until > now}
-        self._cards[charge_point, fingerprint(id_token)] = Expected(decision, now + REMEMBERED)
+        for key in [key for key, one in self._cards.items() if one.until <= now]:
+            self._forget(key, NOTHING)
+        for row in self.store.overdue(now):
+            if row.answered:
+                self._release(from_json(row.decision), self.store.evses_at(row.charge_point, row.connector), NOTHING)
+            self._asked.discard((row.charge_point, row.card))
+            await self.store.unexpect(row.charge_point, row.card)
+
+    def forget(self) -> None:
+        """Give back the acceptances of cards that are only in memory: the bridge stops, and decides anew afterwards."""
+        for key in list(self._cards):
+            self._forget(key, "the bridge stopped before its card started a transaction")
+
+    def _forget(self, key: tuple[str, str], because: str) -> None:
+        self._release(self._cards.pop(key).decision, self.store.evses_at(key[0]), because)
+
+    def _release(self, decision: Decision, evses: Sequence[EvseRow], because: str) -> None:
+        if decision.partner is not None and decision.reply is not None:
+            self.authoriser.releases.release(decision.partner, decision.reply, the_only(evses), because)
 
     async def remote(self, charge_point: str, connector: int, id_token: str, decision: Decision, evse_id: str, *,
                      answered: bool = True) -> None:  # fmt: skip
@@ -88,7 +114,7 @@ class Expectations:
         if found.until <= self.now() or (
             found.decision.standing is not False and self.authoriser.standing(id_token, found.decision.partner) is False
         ):
-            del self._cards[charge_point, card]
+            self._forget((charge_point, card), "it no longer holds")
             return None
         return found
 

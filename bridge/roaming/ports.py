@@ -193,6 +193,18 @@ class AnswersAuthorisation(Protocol):
 
 
 @runtime_checkable
+class ReleasesAuthorisations(Protocol):
+    """A hub at which an acceptance opens a session that stays open until it hears what came of it."""
+
+    async def release(self, answer: AuthorisationAnswer, evse_id: EvseId | None) -> None:
+        """Nothing came of an acceptance; ``evse_id`` is where it was asked for, if that is known.
+
+        May be told more than once. Raises Unreachable or Declined.
+        """
+        ...
+
+
+@runtime_checkable
 class GivesTokens(Protocol):
     """A partner whose token list can be pulled."""
 

@@ -106,6 +106,8 @@ class Sessions:
         evses = self.store.evses_at(ref.charge_point, ref.connector)
         expected = self.expectations.find(ref.charge_point, id_token, ref.connector)
         decision = expected.decision if expected is not None else await self.authoriser.decide(ref.charge_point, id_token, evses)
+        if expected is None and decision.accepted:
+            self.expectations.card(ref.charge_point, id_token, decision)  # the charger tells again what cannot be stored
         evse = evses[0] if evses else None
         agreement = self._agreement(decision.partner, evse, decision.how, self.now()) if decision.accepted else None
         tariff_id, tariff = self._tariff(evse, agreement)

@@ -371,6 +371,10 @@ class Storage(Protocol):
         """What is expected of a card at a charge point."""
         ...
 
+    def overdue(self, now: datetime) -> list[ExpectedRow]:
+        """Remote starts that are not expected any more."""
+        ...
+
     async def answered(self, charge_point: str, card: str) -> None:
         """The partner is about to be told that it started."""
         ...

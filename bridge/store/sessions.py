@@ -32,8 +32,7 @@ def started(db: sqlite3.Connection, charge_point: str, connector: int, id_tags: 
 
 
 def expect(db: sqlite3.Connection, row: ExpectedRow) -> None:
-    """A remote start is under way; those that never came are forgotten."""
-    db.execute("DELETE FROM expected WHERE julianday(until) < julianday(?) - 1", (_text(row.until),))
+    """A remote start is under way."""
     db.execute("INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?, ?, ?)",
                (row.charge_point, row.card, row.connector, row.decision, _text(row.until), int(row.answered)))  # fmt: skip
 
@@ -41,8 +40,16 @@ def expect(db: sqlite3.Connection, row: ExpectedRow) -> None:
 def expected(db: sqlite3.Connection, charge_point: str, card: str) -> ExpectedRow | None:
     """What is expected of a card at a charge point."""
     r = db.execute("SELECT * FROM expected WHERE charge_point = ? AND card = ?", (charge_point, card)).fetchone()
-    if r is None:
-        return None
+    return None if r is None else _expected(r)
+
+
+def overdue(db: sqlite3.Connection, now: datetime) -> list[ExpectedRow]:
+    """Remote starts that are not expected any more."""
+    rows = db.execute("SELECT * FROM expected WHERE julianday(until) <= julianday(?)", (_text(now),))
+    return [_expected(r) for r in rows]
+
+
+def _expected(r: sqlite3.Row) -> ExpectedRow:
     return ExpectedRow(r["charge_point"], r["card"], r["connector"], bytes(r["decision"]), datetime.fromisoformat(r["until"]),
                        bool(r["answered"]))  # fmt: skip
 

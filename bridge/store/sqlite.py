@@ -293,6 +293,9 @@ class SqliteStore(Rewriting, OutcomeTable):
     def expected(self, charge_point: str, card: str) -> ExpectedRow | None:
         return sessions.expected(self.db.read, charge_point, card)
 
+    def overdue(self, now: datetime) -> list[ExpectedRow]:
+        return sessions.overdue(self.db.read, now)
+
     async def answered(self, charge_point: str, card: str) -> None:
         await self.db.write(lambda db: sessions.answered(db, charge_point, card))
 

@@ -16,10 +16,10 @@ from aiohttp.test_utils import TestServer
 from bridge.errors import Declined, Refused, Unreachable
 from bridge.mapping.context import Settings
 from bridge.model.common import Text
-from bridge.model.ids import EvseId
+from bridge.model.ids import EvseId, TokenUid
 from bridge.model.location import Location, Plug, Status
 from bridge.model.session import ErrorClass, SessionStatus
-from bridge.model.token import Allowed, TokenKind
+from bridge.model.token import Allowed, Token, TokenKind
 from bridge.oicp import codes
 from bridge.oicp import wire as w
 from bridge.oicp.adapter import OicpPartner
@@ -27,6 +27,7 @@ from bridge.oicp.client import OicpClient
 from bridge.oicp.config import OicpConfig
 from bridge.roaming.ports import (
     AnswersAuthorisation,
+    AuthorisationAnswer,
     AuthorisationRequest,
     Delivered,
     Job,
@@ -34,6 +35,7 @@ from bridge.roaming.ports import (
     Op,
     Partner,
     Rejected,
+    ReleasesAuthorisations,
     Retry,
 )
 from tests.protocol.oicp_world import (
@@ -67,6 +69,7 @@ def test_it_is_a_partner() -> None:
     partner = OicpPartner(OicpConfig("h", "https://service.hubject.com/api/oicp", OPERATOR, "ABC"))
     assert isinstance(partner, Partner)
     assert isinstance(partner, AnswersAuthorisation)
+    assert isinstance(partner, ReleasesAuthorisations)
     assert partner.format == "oicp-2.3"
     assert partner.kinds == frozenset(Kind)
 
@@ -460,6 +463,71 @@ async def test_an_acceptance_that_could_not_be_billed_is_none() -> None:
     try:
         with pytest.raises(Unreachable, match="SessionID"):
             await partner.authorise(AuthorisationRequest(CARD, TokenKind.RFID))
+    finally:
+        await partner.close()
+        await server.close()
+
+
+# --- acceptances of which nothing came ------------------------------------------------------------------------------
+
+
+async def asked(here: World) -> AuthorisationAnswer:
+    return await here.partner.authorise(AuthorisationRequest(CARD, TokenKind.RFID))
+
+
+async def test_a_release_stops_the_session_and_tells_its_provider_that_it_is_over() -> None:
+    async with world() as here:
+        answer = await asked(here)
+        for _ in range(2):  # it may be told again
+            await here.partner.release(answer, evse_id())
+        (session_,) = (await here.report())["sessions"]
+        assert session_["state"] == "ended"
+        (path, stop), (_, end) = here.sent[1:3]
+        assert path.endswith("/authorize/stop")
+        assert (stop["SessionID"], stop["EvseID"]) == (answer.hub_session_id, "DE*ABC*E1")
+        assert stop["Identification"]["RFIDMifareFamilyIdentification"] == {"UID": CARD}
+        assert (end["Type"], end["SessionID"], end["ConsumedEnergy"], end.get("ChargingStart")) == ("End", answer.hub_session_id, 0, None)
+
+
+@pytest.mark.parametrize("silent", ["no EVSE", "no notifications"])
+async def test_a_release_where_no_notification_can_be_sent(silent: str) -> None:
+    kinds = frozenset(Kind) - {Kind.SESSION} if silent == "no notifications" else frozenset(Kind)
+    async with world(change=lambda config: attrs.evolve(config, kinds=kinds)) as here:
+        answer = await asked(here)
+        await here.partner.release(answer, None if silent == "no EVSE" else evse_id())
+        assert [path.rpartition("/")[2] for path, _ in here.sent] == ["start", "stop"]
+        await here.sim("faults", status=503, only="authorize/stop")
+        with pytest.raises(Unreachable):
+            await here.partner.release(answer, None if silent == "no EVSE" else evse_id())
+
+
+async def test_a_release_whose_provider_knows_no_stop() -> None:
+    async with world() as here:
+        answer = await asked(here)
+        await here.sim("faults", status=503, only="authorize/stop")
+        await here.partner.release(answer, evse_id())
+        assert (await here.report())["sessions"][0]["state"] == "ended"
+        await here.sim("faults", status=503, only="charging-notifications")
+        with pytest.raises(Unreachable):
+            await here.partner.release(answer, evse_id())
+
+
+async def test_a_release_of_a_session_that_hubject_has_no_more() -> None:
+    async with world() as here:
+        gone = attrs.evolve(await asked(here), hub_session_id="f98efba4-02d8-4fa0-b810-9a9d50d2c527")
+        await here.partner.release(gone, evse_id())
+        await here.partner.release(gone, None)
+        with pytest.raises(Declined):
+            await here.partner.release(attrs.evolve(gone, hub_session_id=None), evse_id())
+
+
+@pytest.mark.parametrize(("code", "error"), [("310", Unreachable), ("200", Declined)])
+async def test_a_release_that_is_refused(code: str, error: type[Exception]) -> None:
+    partner, server = await answered({"AuthorizationStatus": "NotAuthorized", "StatusCode": {"Code": code}})
+    try:
+        token = Token(TokenUid(CARD), TokenKind.RFID)
+        with pytest.raises(error):
+            await partner.release(AuthorisationAnswer(Allowed.ALLOWED, token, hub_session_id="f98efba4-02d8-4fa0-b810-9a9d50d2c527"), None)
     finally:
         await partner.close()
         await server.close()
