@@ -132,7 +132,7 @@ def _ochp(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore
     operator = it.agreements[0].operator
     return OchpPartner(OchpConfig(
         name, it.url, it.user or "", _secret(name, it, "password"), it.operator_id or config.operators[operator].party, it.settings(),
-        it.live_url or "", timeout=it.timeout_seconds, tls=_tls(name, it)))  # fmt: skip
+        it.live_url or "", timeout=it.timeout_seconds, status_ttl=it.status_ttl_seconds or None, tls=_tls(name, it)))  # fmt: skip
 
 
 class Bridge:

@@ -146,7 +146,12 @@ class PartnerConfig(_Model):
     live_url: str | None = Field(
         None, description="OCHP: the service for live status, if it is not beside `url` (`/live/` for `/service/`)"
     )
-    status_ttl_seconds: int = Field(86400, description="reserved: how long a status is good without being told again")
+    status_ttl_seconds: float = Field(
+        86400,
+        ge=0,
+        description="OCHP: how long the clearing house keeps a status that it is not told again (ttl); it is told again after half of"
+        " that. 0: for ever, also while the bridge is down",
+    )
     timeout_seconds: float = Field(10.0, description="how long an answer is waited for")
     certificate: Path | None = Field(None, description="PEM file of the client certificate")
     key: Path | None = Field(None, description="PEM file of its key")

@@ -1,7 +1,7 @@
 """A clearing house as a partner of the core (OCHP 1.4): charge points, live status, tariffs and CDRs go out, tokens come in.
 
-In classic OCHP every partner is a client of the clearing house, which calls nobody: there are no routes. A status that
-the clearing house is to keep has to be sent again before its ttl runs out (``Encoded.meta["ttl"]``, ISO 8601).
+In classic OCHP every partner is a client of the clearing house, which calls nobody: there are no routes. A status
+holds for as long as the message says that brought it, and is to be told again before that is over.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bridge.mapping import registry
 from bridge.mapping.context import Context, Facts
 from bridge.mapping.loss import DROPPED, REFUSED, Loss
 from bridge.model.ids import ContractId, IdError
-from bridge.model.location import EvseStatus, Location, Unit
+from bridge.model.location import Location, Unit
 from bridge.model.token import Allowed, Token, TokenKind
 from bridge.ochp import codes, delivery
 from bridge.ochp import wire as w
@@ -60,6 +60,7 @@ class OchpPartner:
         self.config = config
         self.name = config.name
         self.client = OchpClient(config)
+        self.status_seconds = config.status_ttl
         self._clock = clock
         self._compiled: dict[tuple[str, bool], tuple[registry.Entry, Callable[[Any, Context], Any]]] = {}
 
@@ -82,8 +83,6 @@ class OchpPartner:
             raise Refused("", f"OCHP has no {kind.value}")
         if isinstance(obj, Location):
             return self._encode_units(obj)
-        if isinstance(obj, EvseStatus) and obj.valid_until is None and self.config.status_ttl is not None:
-            obj = evolve(obj, valid_until=(self._clock() + timedelta(seconds=self.config.status_ttl)).replace(microsecond=0))
         return [self._encode(kind, obj)]
 
     def _encode_units(self, location: Location) -> list[Encoded]:
@@ -114,8 +113,6 @@ class OchpPartner:
         if not soap.is_legal(text):
             raise Refused("", "a text holds control characters, which XML cannot carry")
         meta: dict[str, Any] = {}
-        if isinstance(wire, w.EvseStatus) and wire.ttl is not None:
-            meta["ttl"] = wire.ttl.astimezone(UTC).isoformat()
         if isinstance(wire, w.CDRInfo):
             meta["evse_id"] = wire.evseId
         return Encoded(key, text.encode(), tuple((key, loss) for loss in (*cx.losses, *_extra_losses(obj))), meta)
@@ -130,7 +127,7 @@ class OchpPartner:
 
     async def deliver(self, kind: Kind, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """UpdateChargePointList, UpdateStatus, UpdateTariffs or AddCDRs; one outcome per job, in order."""
-        return await delivery.Delivery(self.client, self.config, kind).run(jobs)
+        return await delivery.Delivery(self.client, self.config, kind, self._clock).run(jobs)
 
     async def full_load(self, kind: Kind, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """SetChargepointList: the clearing house has these charge points afterwards and no others.

@@ -54,8 +54,8 @@ class OchpConfig:
     list_most_bytes: int = field(default=1 << 30, validator=_positive)
     """A larger token list is refused while it is read."""
     status_ttl: float | None = field(default=None, validator=_positive)
-    """How long a status is valid that does not say so itself; None: no limit. The clearing house drops a status whose
-    time has run out, so a limit is for who sends every status again in time."""
+    """Seconds for which a status holds that does not say so itself; None: no limit. The clearing house drops a status
+    whose time has run out: it is told again before."""
     overlap: float = 600.0
     """By how much an update of the token list reaches back before the last one: for clocks that differ."""
     batch: int = field(default=500, validator=_positive)

@@ -8,7 +8,8 @@ The bytes of a record are the same in every request.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from attrs import frozen
 
@@ -57,6 +58,7 @@ class Delivery:
     client: OchpClient
     config: OchpConfig
     kind: Kind
+    clock: Callable[[], datetime]
 
     async def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order. A later job of a key waits while an earlier one has not arrived."""
@@ -111,12 +113,17 @@ class Delivery:
             case Kind.LOCATION:
                 return await self.client.update_charge_point_list(records)
             case Kind.STATUS:
-                return await self.client.update_status(records)
+                return await self.client.update_status(records, ttl=self._ttl())
             case Kind.TARIFF:
                 return await self.client.update_tariffs(records)
             case Kind.CDR:
                 return await self.client.add_cdrs(records)
         raise Declined(f"OCHP has no {self.kind.value}")
+
+    def _ttl(self) -> datetime | None:
+        """Until when statuses hold that are sent now, and say nothing themselves."""
+        seconds = self.config.status_ttl
+        return None if seconds is None else (self.clock() + timedelta(seconds=seconds)).replace(microsecond=0)
 
     async def _send(self, jobs: Sequence[Job]) -> list[Outcome]:
         try:

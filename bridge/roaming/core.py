@@ -23,7 +23,7 @@ from bridge.roaming.commands import Commands
 from bridge.roaming.deadlines import Late, watch
 from bridge.roaming.deliver import Dispatcher
 from bridge.roaming.formats import Formats
-from bridge.roaming.ports import ChargerControl, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
+from bridge.roaming.ports import ChargerControl, ForgetsStatus, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
 from bridge.roaming.publish import Publisher, dumps
 from bridge.roaming.sessions import OperatorFacts, Sessions
 from bridge.roaming.storage import Happening, Storage, TokenRow, Within
@@ -81,7 +81,8 @@ class Core:
             self.dispatchers[name].start()
             if isinstance(partner, GivesTokens) and self._wants_tokens(name):
                 self._tasks.append(asyncio.create_task(self._pull(name, partner, pull_seconds.get(name, 3600.0)), name=f"tokens {name}"))
-
+            if isinstance(partner, ForgetsStatus) and partner.status_seconds is not None:
+                self._tasks.append(asyncio.create_task(self._refresh(name, partner.status_seconds), name=f"refresh {name}"))
         if self._commands is not None:
             self._commands.resume()
         self._tasks.append(asyncio.create_task(self._watch(), name="deadlines"))
@@ -99,6 +100,21 @@ class Core:
     async def check_deadlines(self) -> list[Late]:
         """The CDRs whose deadline is near or has passed; each is put into the history once."""
         return await watch(self.store, self.cdr_deadline_hours, self.now())
+
+    async def _refresh(self, name: str, seconds: float) -> None:
+        while True:
+            try:
+                await self.refresh(name, seconds)
+            except Exception as why:  # noqa: BLE001  (tried again)
+                log.error("statuses cannot be told again to %s: %s", name, fault(why))
+            await asyncio.sleep(seconds / 8)
+
+    async def refresh(self, name: str, seconds: float) -> int:
+        """Tell a partner again the statuses of which half the time is over after which it forgets them; returns how many."""
+        count = await self.store.refresh(name, Kind.STATUS, seconds / 2)
+        if count:
+            self.wake(name)
+        return count
 
     async def _align(self) -> None:
         """At the start, when an agreement begins or ends, and when a partner comes to speak another format."""

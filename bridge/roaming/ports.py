@@ -152,6 +152,14 @@ class Renegotiates(Protocol):
     changed: Callable[[str], None]
 
 
+@runtime_checkable
+class ForgetsStatus(Protocol):
+    """A partner that takes a status for unknown which it is not told again."""
+
+    status_seconds: float | None
+    """After how many seconds; None: never."""
+
+
 # --- authorisation --------------------------------------------------------------------------------------------------
 
 

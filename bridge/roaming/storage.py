@@ -462,6 +462,10 @@ class Storage(Protocol):
         """Jobs that were claimed and not tried wait again, as if they had not been claimed."""
         ...
 
+    async def refresh(self, partner: str, kind: Kind, seconds: float) -> int:
+        """Send again, as it is, what a partner has and was not told for so many seconds; returns how much."""
+        ...
+
     def next_due(self, partner: str) -> float | None:
         """When its next job is due, seconds since the epoch."""
         ...

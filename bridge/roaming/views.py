@@ -82,7 +82,12 @@ class Views:
             if gone and one.key not in had:
                 continue  # it never had it from here
             made.append(Outbound(name, Kind.LOCATION, source, one.key, one.body, one.meta, gone))
-        return made
+        return made + (self._silenced(name, source, lambda key: evse_key(key) in closed) if closed else [])
+
+    def _silenced(self, name: str, source: str, which: Callable[[str], bool]) -> list[Outbound]:
+        """Statuses that go with the records of their EVSEs: nothing is said about them any more, until those are back."""
+        return [Outbound(name, Kind.STATUS, source, one.key, one.body, one.meta, gone=True, quiet=True)
+                for one in self.store.published(name, Kind.STATUS, source) if which(one.key)]  # fmt: skip
 
     def _dated(self, name: str, partner: Partner, view: Location, source: str, tariff: str | None,
                had: Mapping[str, Shown]) -> list[Outbound]:  # fmt: skip
@@ -118,10 +123,7 @@ class Views:
             one = bodies.get(key)
             quiet = one is None and partner.format not in DELETING  # there is no way to say it there
             made.append(Outbound(name, Kind.LOCATION, source, key, known.body if one is None else one.body, known.meta, True, quiet=quiet))
-        statuses = self.store.published(name, Kind.STATUS, source)
-        made += [Outbound(name, Kind.STATUS, source, one.key, one.body, one.meta, gone=True, quiet=True)
-                 for one in statuses if whole or one.key in lost]  # fmt: skip
-        return made
+        return made + self._silenced(name, source, lambda key: whole or key in lost)
 
     # --- status ------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,9 @@ LAST_RETRY = 900.0
 LONGEST_AFTER = 86400.0
 """The longest Retry-After that is honoured, in seconds."""
 
+TOGETHER = 1000
+"""Objects that are told again in one transaction."""
+
 
 def now_text() -> str:
     """The moment, as stored."""
@@ -121,8 +124,9 @@ def delivered(db: sqlite3.Connection, done: Sequence[tuple[Job, str | None]]) ->
     now = now_text()
     db.execute("DELETE FROM outbox WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))", (told,))
     db.execute(
-        "UPDATE published SET had = json_extract(j.value, '$[4]') FROM json_each(?) AS j WHERE partner = json_extract(j.value, '$[1]')"
-        " AND kind = json_extract(j.value, '$[2]') AND published.key = json_extract(j.value, '$[3]')", (told,))  # fmt: skip
+        "UPDATE published SET had = json_extract(j.value, '$[4]'), told = ? FROM json_each(?) AS j"
+        " WHERE partner = json_extract(j.value, '$[1]') AND kind = json_extract(j.value, '$[2]')"
+        " AND published.key = json_extract(j.value, '$[3]')", (time.time(), told))  # fmt: skip
     db.execute(
         "UPDATE cdr SET state = 'acknowledged', sent = sent + 1, error = NULL, settled = ?,"
         " reference = COALESCE(json_extract(j.value, '$[1]'), reference) FROM json_each(?) AS j"
@@ -174,6 +178,21 @@ def hurry(db: sqlite3.Connection, partner: str) -> int:
     now = time.time()
     return db.execute("UPDATE outbox SET due = min(due, ?), attempts = 0 WHERE partner = ? AND state = 'waiting' AND attempts > 0",
                       (now, partner)).rowcount  # fmt: skip
+
+
+_REFRESH = """
+SELECT key, source, body, meta FROM published AS p WHERE partner = :partner AND kind = :kind AND had = 1 AND removed = 0
+AND (told IS NULL OR told < :before) AND NOT EXISTS (SELECT 1 FROM outbox WHERE partner = :partner AND kind = :kind AND key = p.key)
+ORDER BY seq LIMIT :most
+"""
+
+
+def refresh(db: sqlite3.Connection, partner: str, kind: Kind, before: float) -> int:
+    """What a partner has as it is, and was last told before a moment (seconds since the epoch), goes out again; how many did."""
+    rows = db.execute(_REFRESH, {"partner": partner, "kind": kind, "before": before, "most": TOGETHER}).fetchall()
+    for r in rows:
+        add(db, partner, kind, Op.UPDATE, r["key"], bytes(r["body"]), json.loads(r["meta"]), r["source"])
+    return len(rows)
 
 
 def is_uncertain(db: sqlite3.Connection, job: Job) -> bool:

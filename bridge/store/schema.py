@@ -88,7 +88,9 @@ CREATE TABLE outcome (
     until TEXT NOT NULL, decision TEXT, session TEXT, result TEXT, sending INTEGER NOT NULL DEFAULT 0);
 """
 
-MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES))
+TOLD = "ALTER TABLE published ADD COLUMN told REAL;"
+
+MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD))
 
 _SET = "bridge"
 

@@ -386,6 +386,12 @@ class SqliteStore(Rewriting, OutcomeTable):
             return []
         return await self.db.write(lambda db: outbox.claim(db, partner, most, now))
 
+    async def refresh(self, partner: str, kind: Kind, seconds: float) -> int:
+        before, count = time.time() - seconds, 0
+        while some := await self.db.write(lambda db: outbox.refresh(db, partner, kind, before)):
+            count += some
+        return count
+
     def next_due(self, partner: str) -> float | None:
         return outbox.next_due(self.db.read, partner, self._looked.get(partner, 0.0))
 

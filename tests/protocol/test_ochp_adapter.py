@@ -32,6 +32,7 @@ from bridge.roaming.ports import (
     AnswersAuthorisation,
     AuthorisationRequest,
     Delivered,
+    ForgetsStatus,
     GivesTokens,
     Kind,
     Op,
@@ -167,19 +168,16 @@ def test_kinds_that_ochp_does_not_have_are_refused() -> None:
         offline().encode(Kind.SESSION, object())
 
 
-@pytest.mark.parametrize(
-    ("ttl", "until", "expected"),
-    [
-        (None, None, None),
-        (300.0, None, "2026-05-04T12:05:00+00:00"),
-        (300.0, NOW + timedelta(hours=1), "2026-05-04T13:00:00+00:00"),
-        (None, NOW + timedelta(hours=1), "2026-05-04T13:00:00+00:00"),
-    ],
-)
-def test_a_status_says_how_long_it_holds(ttl: float | None, until: datetime | None, expected: str | None) -> None:
-    made = offline(status_ttl=ttl).encode(Kind.STATUS, evolve(live(), valid_until=until))[0]
-    assert made.meta.get("ttl") == expected
-    assert etree.fromstring(made.body).get("ttl") == (expected.replace("+00:00", "Z") if expected else None)
+def test_a_status_that_knows_when_it_ends_says_so() -> None:
+    assert etree.fromstring(offline(status_ttl=300.0).encode(Kind.STATUS, live())[0].body).get("ttl") is None
+    until = evolve(live(), valid_until=NOW + timedelta(hours=1))
+    assert etree.fromstring(offline().encode(Kind.STATUS, until)[0].body).get("ttl") == "2026-05-04T13:00:00Z"
+
+
+def test_it_forgets_statuses() -> None:
+    partner = offline(status_ttl=300.0)
+    assert isinstance(partner, ForgetsStatus)
+    assert (partner.status_seconds, offline().status_seconds) == (300.0, None)
 
 
 def test_settings_reach_the_mapping() -> None:
@@ -296,6 +294,22 @@ async def test_a_status_of_a_charge_point_that_is_not_there_is_rejected_alone(ch
     await chs.publish(1)
     outcomes = await chs.partner.deliver(Kind.STATUS, encoded(chs.partner, Kind.STATUS, live(1), live(2)))
     assert [type(o) for o in outcomes] == [Delivered, Rejected]
+
+
+async def test_a_status_holds_for_as_long_as_it_is_told_to_from_when_it_is_sent() -> None:
+    async with running(status_ttl=300.0) as chs:
+        now = [NOW]
+        chs.house.world.clock = chs.partner._clock = lambda: now[0]
+        await chs.publish(1, 2)
+        jobs = encoded(chs.partner, Kind.STATUS, live(1), evolve(live(2), valid_until=NOW + timedelta(seconds=200)))
+        now[0] += timedelta(seconds=100)
+        assert await chs.partner.deliver(Kind.STATUS, jobs) == [Delivered("DE*ABC*E00001"), Delivered("DE*ABC*E00002")]
+        known = "not-available/charging"
+        for seconds, first, second in ((199, known, known), (200, known, "unknown"), (399, known, "unknown"), (400, "unknown", "unknown")):
+            now[0] = NOW + timedelta(seconds=seconds)
+            assert (await chs.report())["statuses"] == {"DE*ABC*E00001": first, "DE*ABC*E00002": second}, seconds
+        assert await chs.partner.deliver(Kind.STATUS, jobs[:1]) == [Delivered("DE*ABC*E00001")]
+        assert (await chs.report())["statuses"]["DE*ABC*E00001"] == known
 
 
 async def test_changes_of_one_object_are_sent_one_after_the_other(chs: Running) -> None:
