@@ -98,28 +98,42 @@ class Dispatcher:
 
     async def _round(self) -> int:
         count = 0
-        jobs = await self.store.claim(self.partner.name, BATCH)
-        ahead: asyncio.Task[list[Job]] | None = None
+        ahead: asyncio.Task[list[Job]] | None = self._claim()
         settling: asyncio.Task[None] | None = None
         try:
-            while jobs:
+            # Shielded: a claim, and outcomes, are heard of to the end, also when this is cancelled.
+            while ahead is not None and (jobs := await asyncio.shield(ahead)):
+                if count and (self._stopping or self._held > time.time() or not self.ready()):
+                    break
                 count += len(jobs)
-                full = len(jobs) == BATCH and not self._stopping
-                ahead = asyncio.create_task(self.store.claim(self.partner.name, BATCH)) if full else None
+                ahead = self._claim() if len(jobs) == BATCH and not self._stopping else None
                 results = await self._deliver(jobs)
-                if settling is not None:
-                    await settling
-                settling = asyncio.create_task(self._settle(results))
-                jobs = await ahead if ahead is not None else []
-                if jobs and (self._stopping or self._held > time.time() or not self.ready()):
-                    await self.store.put_back(jobs)
-                    jobs = []
+                before, settling = settling, asyncio.create_task(self._settle(results, settling))
+                if before is not None:
+                    await asyncio.shield(before)
         finally:
             if ahead is not None:
-                ahead.cancel()
+                await self._put_back(ahead)
             if settling is not None:
                 await settling
         return count
+
+    def _claim(self) -> asyncio.Task[list[Job]]:
+        return asyncio.create_task(self.store.claim(self.partner.name, BATCH))
+
+    async def _put_back(self, ahead: asyncio.Task[list[Job]]) -> None:
+        """What was claimed and not tried waits again, as if it had not been claimed."""
+        await asyncio.wait([ahead])
+        jobs = ahead.result() if not ahead.cancelled() and ahead.exception() is None else []
+        while jobs:
+            try:
+                await self.store.put_back(jobs)
+                break
+            except Exception as why:  # noqa: BLE001  (any fault of the store: nobody else would try them before the next start)
+                _log.error("%s: work cannot be put back: %s", self.partner.name, why)
+                if self._stopping:
+                    break
+                await asyncio.sleep(PAUSE)
 
     async def _deliver(self, jobs: Sequence[Job]) -> list[tuple[Job, Outcome | Withheld]]:
         results: list[tuple[Job, Outcome | Withheld]] = []
@@ -147,8 +161,10 @@ class Dispatcher:
         if after > 0:
             self._held = max(self._held, time.time() + min(after, LONGEST_HOLD))
 
-    async def _settle(self, results: Sequence[tuple[Job, Outcome | Withheld]]) -> None:
+    async def _settle(self, results: Sequence[tuple[Job, Outcome | Withheld]], before: asyncio.Task[None] | None) -> None:
         """Record what came of a batch, however long the store cannot be written: it was sent, and is not sent again."""
+        if before is not None:
+            await before
         while True:
             try:
                 await self.store.settle(results)
