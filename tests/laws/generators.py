@@ -18,10 +18,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bridge.codec.xml import LocalTime
+from bridge.mapping.difference import empty
 from bridge.mapping.shape import FieldShape, is_shaped, shape
 from bridge.model import ids
 from bridge.model import location as c
-from tests.laws.difference import empty
 from tests.laws.values import ALWAYS, LONG, UNIQUE, VALUES, WORDS, Strategy, family, often, picked
 
 

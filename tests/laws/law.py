@@ -19,13 +19,13 @@ from attrs import field, frozen
 import mappings
 from bridge.errors import Refused
 from bridge.mapping import DEFAULTED, DROPPED, NARROWED, REFUSED, TRUNCATED, Facts, Loss, Mapping, Row, Settings, partner, registry
+from bridge.mapping.difference import Difference, Steps, empty, fields_of, spelled, steps
 from bridge.mapping.loss import KINDS
 from bridge.mapping.registry import Entry
 from bridge.mapping.rows import has_reads_as
 from bridge.mapping.shape import is_shaped, shape
 from bridge.model import location, tariff
-from tests.laws.difference import Difference, Steps, differences, empty, fields_of, spelled, steps
-from tests.laws.normal import CAVEATS
+from tests.laws.normal import CAVEATS, NORMAL
 
 FACTS = Facts(now=datetime(2024, 5, 1, 12, 0, tzinfo=UTC))
 NONE = Settings()
@@ -116,7 +116,7 @@ def travel(mapping: Mapping, given: Any, *, out: bool, settings: Settings = NONE
     told = tuple(_told(bound.mapping, losses_there, losses_back, out=out))
     lost = dict(_gone(t, given) for t in told if t.before)
     return Trip(mapping, out, given, there, back, tuple(losses_there), tuple(losses_back), told=told,
-                differences=tuple(differences(given, back, lost)))  # fmt: skip
+                differences=tuple(NORMAL.differences(given, back, lost)))  # fmt: skip
 
 
 def _gone(t: Told, given: Any) -> tuple[Steps, bool]:

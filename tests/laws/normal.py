@@ -1,38 +1,22 @@
 """The normal forms up to which a round trip has to give the same: all of them, each with its reason.
 
-Beyond this table only what :mod:`tests.laws.difference` says of every field holds: absent, null and empty are the
+Beyond this table only what :mod:`bridge.mapping.difference` says of every field holds: absent, null and empty are the
 same, trailing zeros and the spelling of a zone do not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
-
+from bridge.codec.xml import LocalTime
 from bridge.mapping import At, Context
+from bridge.mapping.difference import Form, Normal
 from bridge.model import common, tariff
 from bridge.model import location as c
 from bridge.ochp import wire as ochp
 from bridge.oicp import wire as oicp
 from mappings.oicp.common import GEO
 from mappings.oicp.hours import DAYS_OF
-
-
-@frozen
-class Form:
-    """How one field is compared: as a set, or by what ``said`` makes of its value and owner; and why that is fair."""
-
-    cls: type
-    field: str
-    because: str
-    said: Callable[[Any, Any], Any] | None = None
-
-    @property
-    def unordered(self) -> bool:
-        """Whether the field is a list whose order means nothing."""
-        return self.said is None
 
 
 def _spans(times: Any, owner: Any) -> Any:
@@ -88,3 +72,6 @@ NOTHING_SAID: dict[tuple[type, str], Any] = {
     (oicp.EvseDataRecord, "ValueAddedServices"): (oicp.ValueAddedService.NO_SERVICE,),
 }
 """Values by which a mandatory field says that there is nothing to say: as good as absent."""
+
+NORMAL = Normal(FORMS, NOTHING_SAID, (LocalTime,))
+"""What the laws compare by."""

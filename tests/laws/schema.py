@@ -17,10 +17,10 @@ from lxml import etree
 
 import wsdl
 from bridge.codec import xml
+from bridge.mapping.difference import fields_of
 from bridge.mapping.registry import Entry
 from bridge.mapping.shape import is_shaped
 from bridge.translate.files import XmlCodec, encode
-from tests.laws.difference import fields_of
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 

@@ -23,11 +23,12 @@ from hypothesis.errors import NoSuchExample
 
 from bridge.errors import Refused
 from bridge.mapping import DEFAULTED, Loss, Mapping, Settings
+from bridge.mapping.difference import Steps, empty, fields_of, spelled, steps
 from bridge.mapping.rows import has_reads_as
 from bridge.mapping.shape import MISSING, is_shaped
 from bridge.model import cdr, location, session, tariff
 from tests.laws import generators, law
-from tests.laws.difference import Steps, empty, fields_of, leaves, spelled, steps
+from tests.laws.normal import NORMAL
 
 CASES = law.cases()
 CONFIGURED = "configured: "
@@ -82,8 +83,8 @@ def invented(mapping: Mapping, given: Any, there: Any, losses: list[Loss], *, ou
     """Values of ``there``, with their paths, that are neither of the object given nor told of."""
     told = [steps(loss.path) for loss in losses if loss.kind == DEFAULTED]
     reasons = " ".join(loss.because for loss in losses)
-    values = [value for _, value in leaves(given)]
-    for path, value in leaves(there):
+    values = [value for _, value in NORMAL.leaves(given)]
+    for path, value in NORMAL.leaves(there):
         if path[0] == "extra" or any(path[: len(start)] == start for start in told) or _declared(mapping, path, value, out=out):
             continue
         if any(type(there) is cls and re.fullmatch(pattern, spelled(path)) for cls, pattern, _ in RULES):
