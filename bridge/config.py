@@ -16,6 +16,7 @@ from bridge.mapping.context import Settings
 from bridge.mapping.partner import Constants
 from bridge.mapping.partner import settings as partner_settings
 from bridge.model import ids, tables
+from bridge.roaming.audit import PERMISSIONS
 
 
 class _Model(BaseModel):
@@ -123,7 +124,8 @@ class PartnerConfig(_Model):
     )
     allow: list[str] = Field(
         default_factory=list,
-        description="permissions to leave out of a CDR what the protocol has no field for: `omit-prices`, `omit-signed-data`",
+        description="permissions to leave something out of CDRs, besides what the protocol has no field for: `omit-signed-data`,"
+        " `omit-prices` or another of those in `docs/operations.md`",
     )
     cdr_deadline_hours: float = Field(24, gt=0, description="from the session's end; an alarm comes after three quarters of it")
     token_pull_seconds: int = Field(3600, gt=0, description="how often changed tokens are asked for")
@@ -156,6 +158,13 @@ class PartnerConfig(_Model):
     certificate: Path | None = Field(None, description="PEM file of the client certificate")
     key: Path | None = Field(None, description="PEM file of its key")
     authority: Path | None = Field(None, description="PEM file of the authorities that are trusted instead of the system's")
+
+    @field_validator("allow")
+    @classmethod
+    def _permissions(cls, value: list[str]) -> list[str]:
+        if unknown := [name for name in value if name not in PERMISSIONS]:
+            raise ValueError(f"{unknown[0]!r} is no permission: one of {', '.join(sorted(PERMISSIONS))}")
+        return value
 
     def settings(self) -> Settings:
         """Mapping settings of the partner."""

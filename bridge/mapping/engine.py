@@ -10,6 +10,7 @@ from bridge.errors import Refused
 from bridge.mapping import compiler
 from bridge.mapping.context import Context, Facts, Settings
 from bridge.mapping.convert import Each, One, Table
+from bridge.mapping.difference import spelled, steps
 from bridge.mapping.loss import Loss
 from bridge.mapping.rows import Row
 from bridge.mapping.shape import is_shaped, shape
@@ -98,6 +99,22 @@ class Mapping:
     def to_canon_path(self, path: str) -> str:
         """A wire path in canonical terms; the path itself where there is no field."""
         return translated(self, path, out=False)
+
+    def beside(self, path: str, *, out: bool) -> list[str]:
+        """The paths of the row that holds ``path``, which is canonical (``out``) or the wire's, nested mappings included."""
+        taken = steps(path)
+        for one in self.rows:
+            mine = [_wired(p) for p in (one.canon if out else one.wire)]
+            for start in map(steps, mine):
+                if taken[: len(start)] != start:
+                    continue
+                nested, rest = getattr(one.conv, "mapping", None), taken[len(start) :]
+                index = rest[:1] if rest and isinstance(rest[0], int) else ()
+                if nested is None or not rest[len(index) :]:
+                    return mine
+                base = spelled((*start, *index))
+                return [f"{base}.{p}" for p in nested.beside(spelled(rest[len(index) :]), out=out)]
+        return []
 
     def _check(self) -> None:
         canon = [p for r in self.rows for p in r.canon]

@@ -27,7 +27,8 @@ from bridge.model.token import Allowed, Token, TokenKind
 from bridge.ochp import codes, delivery
 from bridge.ochp import wire as w
 from bridge.ochp.client import OchpClient, OchpConfig
-from bridge.roaming.ports import AuthorisationAnswer, AuthorisationRequest, Encoded, Inbound, Job, Kind, Outcome
+from bridge.roaming.ports import AuthorisationAnswer, AuthorisationRequest, Encoded, Inbound, Job, Kind, Outcome, ReadBack
+from bridge.translate.readback import read_back
 
 __all__ = ["OchpConfig", "OchpPartner", "routes"]
 
@@ -116,6 +117,11 @@ class OchpPartner:
         if isinstance(wire, w.CDRInfo):
             meta["evse_id"] = wire.evseId
         return Encoded(key, text.encode(), tuple((key, loss) for loss in (*cx.losses, *_extra_losses(obj))), meta)
+
+    def read_back(self, kind: Kind, encoded: Encoded) -> ReadBack:
+        """The element as the clearing house will read it. Raises Refused."""
+        entry = registry.find(self.format, kind.value)
+        return read_back(entry, entry.mapping.bind(self.config.settings, self.format), encoded)
 
     def _mapping(self, kind: str, *, out: bool) -> tuple[registry.Entry, Callable[[Any, Context], Any]]:
         known = self._compiled.get((kind, out))

@@ -36,11 +36,13 @@ from bridge.roaming.ports import (
     Kind,
     Op,
     Outcome,
+    ReadBack,
     Rejected,
     Retry,
 )
 from bridge.translate.files import BadInput, Unread, encode
 from bridge.translate.pipeline import with_extra
+from bridge.translate.readback import read_back
 from bridge.transport.http import HttpClient
 
 __all__ = [
@@ -157,6 +159,10 @@ class OcpiPartner:
             because = f"{owner[0]}*{owner[1]} is none of our parties towards {self.name}; add it to its roles"
             raise Refused("country_code", because, f"{owner[0]}*{owner[1]}", "roles")
         return owner
+
+    def read_back(self, kind: Kind, encoded: Encoded) -> ReadBack:
+        """The record as the partner will read it. Raises Refused."""
+        return read_back(*self._entry(kind.value), encoded)
 
     def _status(self, obj: EvseStatus, wire: Any, losses: list[Loss]) -> Encoded:
         if wire.location_id is None:

@@ -30,6 +30,7 @@ from bridge.roaming.ports import (
     Kind,
     Op,
     Outcome,
+    ReadBack,
     Rejected,
     Retry,
 )
@@ -77,6 +78,10 @@ class OicpPartner:
     def encode(self, kind: Kind, obj: Any) -> list[Encoded]:
         """The object in OICP's JSON, see :mod:`bridge.oicp.encoding`. Raises Refused."""
         return self._encoder.encode(kind, obj)
+
+    def read_back(self, kind: Kind, encoded: Encoded) -> ReadBack:
+        """The record as Hubject will read it. Raises Refused."""
+        return self._encoder.read_back(kind, encoded)
 
     # --- delivery
 

@@ -24,8 +24,9 @@ from bridge.model.session import Notification, Session, SessionStatus
 from bridge.model.tariff import Tariff
 from bridge.oicp import wire as w
 from bridge.oicp.config import OicpConfig
-from bridge.roaming.ports import Encoded, Kind
+from bridge.roaming.ports import Encoded, Kind, ReadBack
 from bridge.translate.files import encode
+from bridge.translate.readback import read_back
 
 FORMAT = "oicp-2.3"
 EVERY_PROVIDER = "*"
@@ -130,6 +131,11 @@ class Encoder:
         """A ChargeDetailRecord; ``key`` is the SessionID, of which Hubject takes one CDR."""
         record, losses = self._one("cdr", cdr, str(cdr.id or cdr.hub_session_id or ""))
         return [Encoded(record.SessionID, encode(record), losses)]
+
+    def read_back(self, kind: Kind, encoded: Encoded) -> ReadBack:
+        """The record as Hubject will read it. Raises Refused."""
+        entry = registry.find(FORMAT, kind.value)
+        return read_back(entry, entry.mapping.bind(self.config.settings, FORMAT), encoded)
 
     # --- below
 

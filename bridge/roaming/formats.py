@@ -18,6 +18,7 @@ from bridge.errors import Refused, Unreachable
 from bridge.model import json as model_json
 from bridge.model.cdr import Cdr
 from bridge.roaming import settle
+from bridge.roaming.audit import Unsettled
 from bridge.roaming.deliver import Dispatcher
 from bridge.roaming.ports import Kind, Partner, Renegotiates
 from bridge.roaming.publish import Publisher
@@ -110,7 +111,7 @@ class Formats:
             cdr: Cdr = model_json.from_json(Cdr, orjson.loads(row.body))
             try:
                 out, told = settle.outbound_cdr(partner, cdr)
-            except (Refused, settle.Unsettled) as why:
+            except (Refused, Unsettled) as why:
                 await self.store.withdraw_cdr(name, ident, str(why), unsent=ident in unsent)
             else:
                 await self.store.rewrite_cdr(out, told, unsent=ident in unsent)

@@ -160,6 +160,30 @@ class ForgetsStatus(Protocol):
     """After how many seconds; None: never."""
 
 
+@frozen
+class ReadBack:
+    """What a partner will read in a record: the canonical object.
+
+    ``added`` is what the record holds because the protocol demands it: canonical paths, of one of which the value is.
+    ``unread`` is what it holds and the model has no place for: canonical paths, and why. ``allow`` names the partner's own
+    permissions to leave something out, besides those that its protocol forces.
+    """
+
+    obj: Any
+    added: tuple[tuple[tuple[str, ...], Any], ...] = ()
+    unread: tuple[tuple[tuple[str, ...], str], ...] = ()
+    allow: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A partner whose adapter reads what it is about to send as the partner will. No CDR goes out without."""
+
+    def read_back(self, kind: Kind, encoded: Encoded) -> ReadBack:
+        """The record, read. Raises Refused where it cannot be."""
+        ...
+
+
 # --- authorisation --------------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
 from bridge.roaming import settle
 from bridge.roaming.agreements import Agreement, Book
+from bridge.roaming.audit import Unsettled
 from bridge.roaming.authorise import Authoriser, Decision, fault, fingerprint, normal
 from bridge.roaming.expected import Expectations
 from bridge.roaming.ports import ChargerAnswer, ConnectorRef, Kind, MeterSample, Partner
@@ -185,7 +186,7 @@ class Sessions:
             if situation is None:
                 return None, [], [Happening(HELD, ref=row.id, detail="no operator or EVSE is known for it")]
             cdr = settle.as_cdr(row, samples, situation, self.now())
-        except settle.Unsettled as why:
+        except Unsettled as why:
             return None, [], [Happening(HELD, ref=row.id, detail=str(why))]
         except Exception as why:  # noqa: BLE001
             log.error("session %s cannot be settled: %s", row.id, fault(why))
@@ -199,8 +200,8 @@ class Sessions:
         try:
             out, told = settle.outbound_cdr(partner, cdr)
         except Exception as why:  # noqa: BLE001
-            because = str(why) if isinstance(why, Refused | settle.Unsettled) else f"a fault in writing it: {type(why).__name__}"
-            if not isinstance(why, Refused | settle.Unsettled):
+            because = str(why) if isinstance(why, Refused | Unsettled) else f"a fault in writing it: {type(why).__name__}"
+            if not isinstance(why, Refused | Unsettled):
                 log.error("CDR %s cannot be written for %s: %s", cdr.id, partner.name, fault(why))
             return evolve(kept, state="refused", error=because), outbound, [
                 Happening("CDR kept for a person", partner.name, str(cdr.id), because)]  # fmt: skip
@@ -249,7 +250,7 @@ class Sessions:
             if situation is None:
                 return []
             encoded = partner.encode(Kind.SESSION, settle.as_session(row, situation, self.now()))
-        except (Refused, settle.Unsettled):
+        except (Refused, Unsettled):
             return []  # a session that the protocol cannot tell is not told; its CDR is
         except Exception as why:  # noqa: BLE001
             log.error("session %s cannot be written for %s: %s", row.id, partner.name, fault(why))
@@ -269,7 +270,7 @@ class Sessions:
         if body is None and name is not None and (late := self.store.thing("tariff", name, operator=evse.operator)) is not None:
             body = late.body
         if body is None and name is not None and row.ended is not None:
-            raise settle.Unsettled(f"tariff {name} of its agreement is not among the imported tariffs")
+            raise Unsettled(f"tariff {name} of its agreement is not among the imported tariffs")
         tariff: Tariff | None = model_json.from_json(Tariff, orjson.loads(body)) if body is not None else None
         zone = location.place.time_zone if location is not None and location.place.time_zone else operator.zone
         return settle.Situation(location, found, tariff, operator.party, zone, tariff.currency if tariff else operator.currency)

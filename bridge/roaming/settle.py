@@ -12,16 +12,17 @@ from zoneinfo import ZoneInfo
 import orjson
 from attrs import evolve, frozen
 
-from bridge.errors import BridgeError
-from bridge.mapping.loss import DEFAULTED, DROPPED, NARROWED, REFUSED, ROUNDED, TRUNCATED, Loss
+from bridge.mapping.loss import Loss
 from bridge.model import json as model_json
 from bridge.model.cdr import Cdr, CdrPlace, SignedData, SignedValue
 from bridge.model.common import Price
-from bridge.model.ids import CdrId, EvseId, EvseUid, OperatorId, PartyId, SessionId
+from bridge.model.ids import CdrId, EvseId, EvseUid, OperatorId, PartyId, SessionId, TokenUid
 from bridge.model.location import Address, Connector, Evse, Location
 from bridge.model.session import AuthMethod, CdrDimension, ChargingPeriod, Session, SessionStatus, Volume
 from bridge.model.tariff import Tariff
-from bridge.model.token import SessionToken, Token
+from bridge.model.token import SessionToken, Token, TokenKind
+from bridge.roaming.audit import Unsettled, audit
+from bridge.roaming.authorise import is_alias, normal
 from bridge.roaming.ports import Encoded, Kind, MeterSample, Partner
 from bridge.roaming.storage import Outbound, SessionRow
 
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
     from bridge.tariff import Sample
 
 HOUR = Decimal(3600)
-
-
-class Unsettled(BridgeError):
-    """A CDR that must not be sent: its money, energy, times or identities would be altered, or it cannot be told there."""
-
-    remedy = "operator"
 
 
 @frozen
@@ -50,9 +45,9 @@ class Situation:
 
 
 def session_token(token: Token | None, id_tag: str) -> SessionToken:
-    """The token as sessions and CDRs repeat it."""
+    """The token as sessions and CDRs repeat it; a partner that accepted a card without telling of it hears the card's uid."""
     if token is None:
-        return SessionToken()
+        return SessionToken() if is_alias(id_tag) else SessionToken(TokenUid(normal(id_tag)), TokenKind.RFID)
     return SessionToken(token.uid, token.kind, token.party, token.contract_id, token.rfid, token.hashed, token.visual_number, token.expires)
 
 
@@ -225,76 +220,13 @@ def _hours(begin: datetime, end: datetime) -> Decimal:
     return (Decimal(round((end - begin).total_seconds())) / HOUR).quantize(Decimal("0.0001"))
 
 
-# --- the audit before sending ----------------------------------------------------------------------------------------
-
-_ALTERING = (NARROWED, ROUNDED, TRUNCATED, REFUSED)
-
-_GUARDED = (
-    "id", "party", "start", "end", "charging_start", "charging_end", "session_id", "hub_session_id", "authorization_reference",
-    "token.uid", "token.contract_id", "token.kind", "token.party", "place.evse_id", "meter_start", "meter_end", "currency", "tariffs",
-    "periods", "lines", "signed_data", "total_cost", "total_fixed_cost", "total_energy", "total_energy_cost", "total_time",
-    "total_time_cost", "total_parking_time", "total_parking_cost", "total_reservation_cost")  # fmt: skip
-"""Money, energy, times, identities and signed data: what a CDR is about."""
-
-_PERMITTED: dict[str, dict[str, tuple[str, ...]]] = {
-    "ocpi": {
-        "one-session-id": ("hub_session_id",),
-        "no-registers": ("meter_start", "meter_end"),
-        "flow-by-periods": ("charging_start", "charging_end"),
-        "no-priced-lines": ("lines",),
-    },
-    "oicp": {
-        "omit-prices": ("total_", "currency", "tariffs", "lines", "periods"),
-        "ids-by-session": ("id", "session_id", "authorization_reference"),
-        "parties-by-ids": ("party", "token.party"),
-        "one-identification": ("token.uid", "token.contract_id", "token.kind"),
-    },
-    "ochp": {
-        "omit-signed-data": ("signed_data",),
-        "net-totals": ("total_cost.incl", "total_cost.taxes"),
-        "totals-by-lines": ("total_", "tariffs", "periods"),
-        "no-registers": ("meter_start", "meter_end"),
-        "ids-by-cdr": ("session_id", "hub_session_id", "authorization_reference"),
-        "parties-by-ids": ("party", "token.party"),
-        "flow-by-lines": ("charging_start", "charging_end"),
-    },
-}
-"""Omissions that a protocol forces because it has no field, by family and by the name of the permission. All are given."""
-
-_TOLD_OTHERWISE = ("OCHP tells it by the priced lines",)
-"""Reasons that are no altering: the figure itself is not written, the lines that add up to it are."""
-
-
-def _about(path: str, fields: Sequence[str]) -> bool:
-    return any(path == f or path.startswith((f"{f}.", f"{f}[")) or (f.endswith("_") and path.startswith(f)) for f in fields)
-
-
-def audit(partner: Partner, encoded: Encoded) -> list[Loss]:
-    """The losses of a CDR; raises Unsettled where one touches money, energy, times, identities or signed data.
-
-    Altering is never allowed. Omission, where the protocol has no field, needs a permission, and stays in the ledger.
-    """
-    permitted = [p for paths in _PERMITTED.get(partner.format.split("-", maxsplit=1)[0], {}).values() for p in paths]
-    losses = [loss for _, loss in encoded.losses]
-    for loss in losses:
-        if loss.kind == DEFAULTED or not _about(loss.path, _GUARDED):
-            continue
-        if loss.kind in _ALTERING and loss.because not in _TOLD_OTHERWISE:
-            raise Unsettled(f"{loss.path} would be altered for {partner.name}: {loss.because}")
-        if loss.kind == DROPPED and not _about(loss.path, permitted):
-            raise Unsettled(f"{loss.path} would be left out for {partner.name}: {loss.because}")
-    if {"token.uid", "token.contract_id"} <= {loss.path for loss in losses if loss.kind == DROPPED}:
-        raise Unsettled(f"nothing would say for {partner.name} who charged")
-    return losses
-
-
 def encode_cdr(partner: Partner, cdr: Cdr) -> tuple[Encoded, list[Loss]]:
     """The CDR in the partner's form, audited. Raises Refused or Unsettled."""
     made = partner.encode(Kind.CDR, cdr)
     if len(made) != 1:
         raise Unsettled(f"{partner.name} makes {len(made)} records of one CDR")
     encoded = made[0]
-    return encoded, audit(partner, encoded)
+    return encoded, audit(partner, cdr, encoded)
 
 
 def outbound_cdr(partner: Partner, cdr: Cdr) -> tuple[Outbound, list[dict[str, Any]]]:

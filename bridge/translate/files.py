@@ -187,6 +187,11 @@ class XmlCodec:
         if not seen:
             raise BadInput(f"no element {' or '.join(self.tags)} in it")
 
+    def exact(self) -> Callable[[bytes], Read[Any]]:
+        """A reader of one record from the bytes of its element."""
+        cls = self.tags[self.element]
+        return lambda data: xml.read(cls, xml.parse(data))
+
     def read_all(self, data: bytes) -> list[Read[Any] | Unread]:
         """The records of a message in memory."""
         return list(self.read(io.BytesIO(data)))

@@ -189,7 +189,7 @@ class Lines(Converter):
                 continue
             made.append(c.CdrLine(cdr.start, cdr.end, item, volume, unit, cost))  # type: ignore[arg-type]
         if made:
-            cx.lose(at.dst[0], DEFAULTED, len(made), "one line per total")
+            cx.lose(at.dst[0], DEFAULTED, tuple(made), "one line per total")
         return made
 
     def _unit_price(self, cost: Decimal | None, volume: Decimal, cx: Context, target: str) -> Decimal | None:
@@ -209,7 +209,7 @@ class Lines(Converter):
             if (None if before == () else before) == after or path == "lines":
                 continue
             if before is None:
-                cx.lose(at.dst[0], DEFAULTED, str(after), f"read back as {path}")
+                cx.lose(at.dst[0], DEFAULTED, after, f"read back as {path}")
             else:
                 why = (DROPPED, "OCHP has no total time") if path == "total_time" else (NARROWED, "OCHP tells it by the priced lines")
                 cx.lose(path, why[0], str(before), why[1])

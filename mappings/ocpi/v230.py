@@ -134,16 +134,14 @@ class Taxes(Converter):
         named = tuple(
             w.TaxAmount(name=x.name, amount=x.amount, percentage=x.percentage, account_number=x.account_number) for x in taxes or ()
         )
-        if incl is not None and not named and incl != excl:
+        if incl is not None and not named:  # also where it is nothing: no taxes told are unknown ones
             named = (w.TaxAmount(name="VAT", amount=incl - excl),)
-            cx.lose(f"{at.dst[1]}[0].name", DEFAULTED, "VAT", "the difference of the amounts with and without tax")
+            cx.lose(at.dst[1], DEFAULTED, named, "VAT: the difference of the amounts with and without tax")
         elif incl is not None and sum((x.amount for x in named), Decimal(0)) != incl - excl:
             cx.lose(at.src[1], DROPPED, incl, "the named taxes say another amount")
         read = excl + sum((x.amount for x in named), Decimal(0)) if named else None
         if incl is None and read is not None:
             cx.lose(at.dst[1], DEFAULTED, read, "read back with the amount after taxes: their sum")
-        elif incl is not None and read is None:
-            cx.lose(at.src[1], DROPPED, incl, "no tax there, and no amount after taxes")
         return excl, named or None
 
     def back(self, value: Any, cx: Context, at: At) -> Any:

@@ -46,7 +46,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "protocol": '"ocpi-2.2.1"', "url": '"https://emsp.example/ocpi/versions"', "role": '"hub"', "stage": "1", "priority": "10",
         "authorise": "true", "offline": '"accept-known"', "agreements": "[[partners.emsp1.agreements]]",
         "constants": "[partners.hubject.constants]", "values": '{"oicp-2.3" = {EvseStatusType = {INOPERATIVE = "Unknown"}}}',
-        "allow": '["omit-prices"]', "cdr_deadline_hours": "24", "token_pull_seconds": "3600", "token_full_pull_hours": "24",
+        "allow": '["omit-signed-data"]', "cdr_deadline_hours": "24", "token_pull_seconds": "3600", "token_full_pull_hours": "24",
         "token": '{file = "/run/secrets/emsp1"}', "inbound_token": '{env = "EMSP1_TOKEN"}', "user": '"cpo"',
         "password": '{env = "OCHP_PASSWORD"}', "operator_id": '"DE*ABC"', "provider_party": '"DE-EM1"',
         "response_hosts": '["results.emsp.example", "10.0.0.7:8443"]',

@@ -146,7 +146,7 @@ def _told(mapping: Mapping, there: list[Loss], back: list[Loss], *, out: bool) -
                 yield Told(loss, steps(loss.path), not way_back, way_back)
             else:
                 path = home(loss.path)
-                yield Told(loss, steps(path), False, way_back, tuple(steps(p) for p in beside(mapping, path, out=out)))
+                yield Told(loss, steps(path), False, way_back, tuple(steps(p) for p in mapping.beside(path, out=out)))
 
 
 # --- law 1: per row -------------------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def _moved(d: Difference, trip: Trip) -> bool:
     """Whether what came belongs to a row of which another field is told as narrowed or cut: a row's fields stand together."""
     if not d.come:
         return False
-    together = beside(trip.mapping, spelled(d.after), out=trip.out)
+    together = trip.mapping.beside(spelled(d.after), out=trip.out)
     return any(t.loss.kind in (NARROWED, TRUNCATED) and any(_related(t.path, steps(path)) for path in together) for t in trip.told)
 
 
@@ -220,23 +220,6 @@ def _read_as(d: Difference, trip: Trip) -> bool:
     return d.come and any(
         has_reads_as(r) and trip.out and steps(r.canon[0]) == d.after and r.reads_as == d.now for r in trip.mapping.rows if r.canon
     )
-
-
-def beside(mapping: Mapping, path: str, *, out: bool) -> list[str]:
-    """The paths of the row that holds ``path``, nested mappings included."""
-    taken = steps(path)
-    for one in mapping.rows:
-        mine = one.canon if out else one.wire
-        for start in (steps(_wired(p)) for p in mine):
-            if not _prefix(start, taken):
-                continue
-            nested, rest = getattr(one.conv, "mapping", None), taken[len(start) :]
-            index = rest[:1] if rest and isinstance(rest[0], int) else ()
-            if nested is None or not rest[len(index) :]:
-                return [_wired(p) for p in mine]
-            base = spelled((*start, *index))
-            return [f"{base}.{p}" for p in beside(nested, spelled(rest[len(index) :]), out=out)]
-    return []
 
 
 def _covered(d: Difference, told: tuple[Told, ...]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from bridge.mapping.loss import Loss
+from bridge.mapping.loss import DEFAULTED, Loss
 from bridge.model import json as model_json
 from bridge.model.cdr import Cdr
 from bridge.model.command import CommandOutcome, CommandResult
@@ -32,6 +32,7 @@ from bridge.roaming.ports import (
     Kind,
     Outcome,
     Partner,
+    ReadBack,
 )
 from bridge.roaming.sessions import OperatorFacts
 from bridge.store.sqlite import SqliteStore
@@ -65,6 +66,8 @@ class Told:
         self.name = name
         self.format = format_
         self.losses: tuple[Loss, ...] = ()
+        self.writes: Callable[[Cdr], Cdr] = lambda cdr: cdr
+        self.allow: frozenset[str] = frozenset()
         self.fault: Exception | None = None
         self.encoded: list[tuple[Kind, Any]] = []
         self.sent: list[Job] = []
@@ -76,7 +79,14 @@ class Told:
         self.encoded.append((kind, obj))
         key = str(getattr(obj, "id", None) or getattr(obj, "evse_id", None) or obj.place.id)
         losses = tuple((key, loss) for loss in self.losses) if kind is Kind.CDR else ()
+        if kind is Kind.CDR:
+            obj = self.writes(obj)
         return [Encoded(key, orjson.dumps(model_json.to_json(obj), default=str), losses)]
+
+    def read_back(self, kind: Kind, encoded: Encoded) -> ReadBack:
+        read = model_json.from_json(Cdr, orjson.loads(encoded.body))
+        return ReadBack(read, tuple(((loss.path,), loss.value) for _, loss in encoded.losses if loss.kind == DEFAULTED),
+                        allow=self.allow)  # fmt: skip
 
     async def deliver(self, kind: Kind, jobs: Sequence[Job]) -> Sequence[Outcome]:
         self.sent += jobs

@@ -17,7 +17,7 @@ from bridge.model.common import Text
 from bridge.model.ids import LocationId
 from bridge.model.location import Status
 from bridge.roaming import formats
-from bridge.roaming.ports import Delivered, Encoded, Job, Kind, Op, Outcome, Rejected, Retry
+from bridge.roaming.ports import Delivered, Encoded, Job, Kind, Op, Outcome, ReadBack, Rejected, Retry
 from tests.roaming.roaming_world import CARD, FIRST, NOON, Lister, World, agreement, location, token
 
 OLD, NEW = "ocpi-2.2.1", "ocpi-2.3.0"
@@ -43,6 +43,9 @@ class Changing(Lister):
             raise Refused("id", f"it cannot be said in {self.format}")
         made = super().encode(kind, obj)
         return [evolve(one, body=orjson.dumps({"format": self.format, "of": orjson.loads(one.body)})) for one in made]
+
+    def read_back(self, kind: Kind, encoded: Encoded) -> ReadBack:
+        return super().read_back(kind, evolve(encoded, body=orjson.dumps(orjson.loads(encoded.body)["of"])))
 
     async def deliver(self, kind: Kind, jobs: Sequence[Job]) -> Sequence[Outcome]:
         self.sent += jobs

@@ -10,7 +10,7 @@ from bridge.model.command import Command, CommandKind, CommandResult
 from bridge.model.ids import EvseId, TokenUid
 from bridge.model.location import Status
 from bridge.model.tariff import Dimension, PriceComponent, Restrictions, TariffElement
-from bridge.model.token import Allowed, Token, TokenKind
+from bridge.model.token import Allowed, SessionToken, Token, TokenKind
 from bridge.roaming.ports import ChargerAnswer, Kind, MeterSample
 from tests.roaming.roaming_world import ALL, CARD, FIRST, NOON, OTHER, SECOND, Asked, Told, World, agreement, tariff, token
 
@@ -222,6 +222,12 @@ async def test_a_remote_start_that_never_began_is_forgotten(tmp_path: Path) -> N
     tag = w.chargers.told[0][2]
     assert (await w.sessions.started(FIRST, tag, 1000, w.clock()))[1] is ChargerAnswer.INVALID
     assert not [p for p in w.partners.values() if isinstance(p, Asked) and p.questions]
+
+
+async def test_a_card_that_was_accepted_without_a_word_of_whose_it_is_stands_in_its_cdr(tmp_path: Path) -> None:
+    w = await world(tmp_path, Asked("hub", Allowed.ALLOWED))
+    await w.charge("04:ff:ee:dd:cc:bb:aa")
+    assert w.cdr().token == SessionToken(TokenUid(OTHER), TokenKind.RFID)
 
 
 async def test_the_cdr_follows_the_authorising_route(tmp_path: Path) -> None:
