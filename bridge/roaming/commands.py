@@ -15,9 +15,10 @@ from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
 from bridge.roaming.authorise import Decision, alias, fault, fingerprint
 from bridge.roaming.outcomes import Outcomes
+from bridge.roaming.pending import OutcomeRow, ReservationRow
 from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer, ChargerControl, ConnectorRef, Partner
 from bridge.roaming.sessions import Sessions
-from bridge.roaming.storage import EvseRow, Happening, OutcomeRow, ReservationRow, SessionRow, Storage
+from bridge.roaming.storage import EvseRow, Happening, SessionRow, Storage
 
 log = logging.getLogger(__name__)
 

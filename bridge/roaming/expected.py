@@ -19,9 +19,10 @@ from bridge.model import json as model_json
 from bridge.model.ids import mask
 from bridge.model.token import Allowed, Token
 from bridge.roaming.authorise import Authoriser, Decision, fingerprint, the_only
+from bridge.roaming.pending import ExpectedRow
 from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer
 from bridge.roaming.publish import dumps
-from bridge.roaming.storage import DecisionRow, EvseRow, ExpectedRow, Storage
+from bridge.roaming.storage import DecisionRow, EvseRow, Storage
 
 REMEMBERED = timedelta(minutes=15)
 """How long a decision about a card, or a remote start, waits for the transaction to begin (OCPI 2.2.1, mod_commands)."""

@@ -19,8 +19,9 @@ from attrs import evolve
 from bridge.errors import Declined, Unreachable
 from bridge.model.command import CommandOutcome, CommandResult
 from bridge.roaming.authorise import fault
+from bridge.roaming.pending import OutcomeRow
 from bridge.roaming.ports import HearsOutcomes, Partner
-from bridge.roaming.storage import Happening, OutcomeRow, Storage
+from bridge.roaming.storage import Happening, Storage
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from bridge.roaming.pending import OutcomeRow
 from bridge.roaming.ports import MeterSample
-from bridge.roaming.storage import CdrRow, EvseRow, Happening, OutcomeRow, SessionRow, Thing, TokenRow
+from bridge.roaming.storage import CdrRow, EvseRow, Happening, SessionRow, Thing, TokenRow
 
 
 def text_of(moment: datetime | None) -> str | None:

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bridge.roaming.storage import ExpectedRow, OpenCdr, ReservationRow
+from bridge.roaming.pending import ExpectedRow, ReservationRow
+from bridge.roaming.storage import OpenCdr
 
 
 def _text(moment: datetime) -> str:

@@ -21,12 +21,10 @@ from bridge.roaming.storage import (
     CdrRow,
     DecisionRow,
     EvseRow,
-    ExpectedRow,
     Happening,
     HeldRow,
     OpenCdr,
     Outbound,
-    ReservationRow,
     SessionRow,
     Shown,
     Thing,
@@ -35,7 +33,7 @@ from bridge.roaming.storage import (
 )
 from bridge.store import decisions, outbox, records, sessions, tokens
 from bridge.store.db import Database, connect
-from bridge.store.outcomes import OutcomeTable
+from bridge.store.pending import Pending
 from bridge.store.records import happened as _record
 from bridge.store.records import text_of
 from bridge.store.rewrite import Rewriting
@@ -43,7 +41,7 @@ from bridge.store.rewrite import Rewriting
 T = TypeVar("T")
 
 
-class SqliteStore(Rewriting, OutcomeTable):
+class SqliteStore(Rewriting, Pending):
     """All of it in one file."""
 
     def __init__(self, path: Path | str, random: Random | None = None, *, linger: bool = False) -> None:
@@ -282,34 +280,6 @@ class SqliteStore(Rewriting, OutcomeTable):
     def started(self, charge_point: str, connector: int, id_tags: Sequence[str], meter_start: int, started: datetime) -> SessionRow | None:
         found = sessions.started(self.db.read, charge_point, connector, id_tags, meter_start, started)
         return None if found is None else records.session(found)
-
-    async def expect(self, row: ExpectedRow, decision: DecisionRow) -> None:
-        def work(db: sqlite3.Connection) -> None:
-            decisions.save(db, [decision])
-            sessions.expect(db, row)
-
-        await self.db.write(work)
-
-    def expected(self, charge_point: str, card: str) -> ExpectedRow | None:
-        return sessions.expected(self.db.read, charge_point, card)
-
-    def overdue(self, now: datetime) -> list[ExpectedRow]:
-        return sessions.overdue(self.db.read, now)
-
-    async def answered(self, charge_point: str, card: str) -> None:
-        await self.db.write(lambda db: sessions.answered(db, charge_point, card))
-
-    async def unexpect(self, charge_point: str, card: str) -> None:
-        await self.db.write(lambda db: sessions.unexpect(db, charge_point, card))
-
-    async def reserve(self, row: ReservationRow) -> ReservationRow:
-        return await self.db.write(lambda db: sessions.reserve(db, row))
-
-    def reservation(self, partner: str, reference: str) -> ReservationRow | None:
-        return sessions.reservation(self.db.read, partner, reference)
-
-    def reserved(self, charge_point: str, connector: int) -> list[ReservationRow]:
-        return sessions.reserved(self.db.read, charge_point, connector)
 
     def session(self, *, tx: int | None = None, id: str | None = None) -> SessionRow | None:  # noqa: A002
         column, value = ("tx", tx) if tx is not None else ("id", id)

@@ -15,8 +15,8 @@ from bridge.model.command import Command, CommandKind, CommandResult
 from bridge.model.ids import EvseId, SessionId, TokenUid
 from bridge.model.token import Allowed, Token, TokenKind
 from bridge.roaming import outcomes
+from bridge.roaming.pending import OutcomeRow
 from bridge.roaming.ports import ConnectorRef
-from bridge.roaming.storage import OutcomeRow
 from tests.roaming.roaming_world import CARD, FIRST, NOON, Asked, World, token
 
 Result = CommandResult

@@ -1,21 +1,55 @@
-"""Promised outcomes of commands in the store, and what tells them after a restart."""
+"""What commands leave in the store: see :mod:`bridge.roaming.pending`."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 
 from attrs import evolve
 
-from bridge.roaming.storage import Happening, OutcomeRow
-from bridge.store import records
+from bridge.roaming.pending import ExpectedRow, OutcomeRow, ReservationRow
+from bridge.roaming.storage import DecisionRow, Happening
+from bridge.store import decisions, records, sessions
 from bridge.store.db import Database
 
 
-class OutcomeTable:
-    """The part of the store that keeps promised outcomes."""
+class Pending:
+    """A part of the store."""
 
     db: Database
+
+    # --- expected transactions and reservations
+
+    async def expect(self, row: ExpectedRow, decision: DecisionRow) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            decisions.save(db, [decision])
+            sessions.expect(db, row)
+
+        await self.db.write(work)
+
+    def expected(self, charge_point: str, card: str) -> ExpectedRow | None:
+        return sessions.expected(self.db.read, charge_point, card)
+
+    def overdue(self, now: datetime) -> list[ExpectedRow]:
+        return sessions.overdue(self.db.read, now)
+
+    async def answered(self, charge_point: str, card: str) -> None:
+        await self.db.write(lambda db: sessions.answered(db, charge_point, card))
+
+    async def unexpect(self, charge_point: str, card: str) -> None:
+        await self.db.write(lambda db: sessions.unexpect(db, charge_point, card))
+
+    async def reserve(self, row: ReservationRow) -> ReservationRow:
+        return await self.db.write(lambda db: sessions.reserve(db, row))
+
+    def reservation(self, partner: str, reference: str) -> ReservationRow | None:
+        return sessions.reservation(self.db.read, partner, reference)
+
+    def reserved(self, charge_point: str, connector: int) -> list[ReservationRow]:
+        return sessions.reserved(self.db.read, charge_point, connector)
+
+    # --- outcomes
 
     async def promise(self, row: OutcomeRow) -> OutcomeRow:
         def work(db: sqlite3.Connection) -> int:
