@@ -238,7 +238,7 @@ def locations(f: Facts) -> Finding | None:
     if f.store is None or kinds.LOCATIONS not in f.kinds:
         return None
     ours = {one.evse_id: one.written for one in f.store.all_evses()
-            if not one.removed and f.book.find(f.name, kinds.LOCATIONS, one.operator, one.groups, f.now) is not None}  # fmt: skip
+            if not one.removed and f.book.find(f.name, kinds.LOCATIONS, one.scope, f.now) is not None}  # fmt: skip
     if not ours:
         return _open("no location of its agreements is imported")
     missing = [written for key, written in ours.items() if key not in _shown(f)]

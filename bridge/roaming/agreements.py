@@ -15,10 +15,26 @@ SESSIONS = "sessions"
 CDRS = "cdrs"
 COMMANDS = "commands"
 
+OWN = "import"
+"""The origin of what our operators told us themselves. Everything else comes from the upstream operator of that name."""
+
+
+@frozen
+class Scope:
+    """What agreements tell places apart by: whose they are, in which location groups, and where they come from."""
+
+    operator: str
+    groups: tuple[str, ...] = ()
+    origin: str = OWN
+
 
 @frozen
 class Agreement:
-    """One partner and one of our operators. No groups: all; ``tariffs`` are tariff ids by group, ``*`` for the rest."""
+    """One partner and one of our operators. No groups: all; ``tariffs`` are tariff ids by group, ``*`` for the rest.
+
+    ``sources`` are the origins of what it is about. What comes from upstream is passed on only where it is named, and
+    never back to where it came from.
+    """
 
     partner: str
     operator: str
@@ -28,18 +44,23 @@ class Agreement:
     valid_until: datetime | None = None
     tariffs: dict[str, str] = field(factory=dict)
     test: bool = False
+    sources: frozenset[str] = frozenset({OWN})
 
     def tariff_for(self, groups: Sequence[str]) -> str | None:
         """The tariff id for an EVSE of these groups."""
         return next((self.tariffs[g] for g in groups if g in self.tariffs), self.tariffs.get("*"))
 
-    def covers(self, kind: str, operator: str, groups: Sequence[str], at: datetime) -> str | None:
+    def covers(self, kind: str, scope: Scope, at: datetime) -> str | None:
         """None if it covers this, else the reason why not."""
-        if operator != self.operator:
+        if scope.operator != self.operator:
             return f"it is about operator {self.operator}"
+        if scope.origin == self.partner:
+            return "it comes from there"
+        if scope.origin not in self.sources:
+            return "it does not include our own" if scope.origin == OWN else f"it does not include what comes from {scope.origin}"
         if kind not in self.kinds:
             return f"it does not include {kind}"
-        if self.groups and not self.groups & set(groups):
+        if self.groups and not self.groups & set(scope.groups):
             return f"it is about the groups {', '.join(sorted(self.groups))}"
         if self.valid_from is not None and at < self.valid_from:
             return f"it is valid from {self.valid_from.isoformat()}"
@@ -58,18 +79,18 @@ class Book:
     def __init__(self, agreements: Sequence[Agreement]) -> None:
         self._all = tuple(agreements)
 
-    def find(self, partner: str, kind: str, operator: str, groups: Sequence[str], at: datetime) -> Agreement | None:
+    def find(self, partner: str, kind: str, scope: Scope, at: datetime) -> Agreement | None:
         """The agreement that lets this partner have this, or None."""
-        return next((a for a in self._all if a.partner == partner and a.covers(kind, operator, groups, at) is None), None)
+        return next((a for a in self._all if a.partner == partner and a.covers(kind, scope, at) is None), None)
 
-    def explain(self, partner: str, kind: str, operator: str, groups: Sequence[str], at: datetime) -> list[str]:
+    def explain(self, partner: str, kind: str, scope: Scope, at: datetime) -> list[str]:
         """Why a partner has this, or has it not: one line per agreement."""
         mine = [a for a in self._all if a.partner == partner]
         if not mine:
             return [f"{partner} has no agreement"]
         lines = []
         for number, one in enumerate(mine, 1):
-            reason = one.covers(kind, operator, groups, at)
+            reason = one.covers(kind, scope, at)
             lines.append(f"agreement {number} ({one.operator}, {'test' if one.test else 'production'}): " + (reason or f"includes {kind}"))
         return lines
 
@@ -77,6 +98,15 @@ class Book:
         """The ids of the tariffs that a partner may see, of all our operators or of one."""
         return frozenset(name for a in self.of(partner) if TARIFFS in a.kinds and a.valid(at) and operator in (None, a.operator)
                          for name in a.tariffs.values())  # fmt: skip
+
+    def has_tariff(self, partner: str, tariff: str, operator: str, origin: str, at: datetime) -> bool:
+        """Whether a partner may see a tariff: one that an agreement names, or one of an upstream operator whose prices stand."""
+        if origin == partner:
+            return False
+        if tariff in self.tariffs(partner, at, operator):
+            return True
+        return origin != OWN and any(TARIFFS in a.kinds and a.valid(at) and a.operator == operator and origin in a.sources
+                                     and "*" not in a.tariffs for a in self.of(partner))  # fmt: skip
 
     def standing(self, partner: str, at: datetime) -> tuple[bool, ...]:
         """Which of a partner's agreements are valid at a moment."""

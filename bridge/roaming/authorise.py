@@ -135,6 +135,20 @@ def fingerprint(uid: str) -> str:
 
 
 @frozen
+class _Card:
+    """What a partner is asked about."""
+
+    uid: str
+    kind: TokenKind
+
+
+def _card(uid: str, token: Token) -> _Card:
+    """A card whose owner told us of it, as its owner spells it where it gave more than a digest."""
+    own = token.uid is not None and token.hashed is None
+    return _Card(str(token.uid) if own else uid, token.kind or TokenKind.RFID)
+
+
+@frozen
 class _Asked:
     route: Route
     answer: AuthorisationAnswer | None
@@ -163,23 +177,24 @@ class Authoriser:
         self.seconds = seconds
         self.own = own
 
-    async def decide(self, charge_point: str, uid: str, evses: Sequence[EvseRow]) -> Decision:
-        """The decision about a card at a charge point, recorded."""
+    async def decide(self, charge_point: str, uid: str, evses: Sequence[EvseRow], kind: TokenKind = TokenKind.RFID) -> Decision:
+        """The decision about a card at a charge point, recorded. ``kind`` is what it is asked for as where nobody has told it."""
         started = time.perf_counter()
         asked: list[_Asked] = []
         listed: list[TokenRow] = []
         plain = normal(uid)
-        decision = await self._decide(plain, evses, asked, listed)
+        decision = await self._decide(plain, kind, evses, asked, listed)
         if listed:
             decision = evolve(decision, standing=self._standing(listed, decision.partner))
         contract = str(decision.token.contract_id) if decision.token is not None and decision.token.contract_id else None
+        evse = the_only(evses)
         await self.store.save_decision(DecisionRow(
-            decision.id, self.now(), charge_point, evses[0].evse_id if len(evses) == 1 else None, mask(plain), fingerprint(plain), contract,
+            decision.id, self.now(), charge_point, evse.evse_id if evse is not None else None, mask(plain), fingerprint(plain), contract,
             decision.answer.value, f"{decision.how}: {decision.reason}", decision.partner, [_told(a) for a in asked],
             (time.perf_counter() - started) * 1000))  # fmt: skip
         return decision
 
-    async def _decide(self, uid: str, evses: Sequence[EvseRow], asked: list[_Asked], listed: list[TokenRow]) -> Decision:
+    async def _decide(self, uid: str, kind: TokenKind, evses: Sequence[EvseRow], asked: list[_Asked], listed: list[TokenRow]) -> Decision:
         if not evses:
             return _decision(ChargerAnswer.INVALID, "refused", "no EVSE is bound to this charger")
         if uid in self.own:
@@ -192,7 +207,7 @@ class Authoriser:
             return await self._known(uid, known, evses, asked)
         if is_random(uid):
             return _decision(ChargerAnswer.INVALID, "refused", "a random uid: it says nothing about its owner")
-        return await self._unknown(uid, evses, asked)
+        return await self._unknown(_Card(uid, kind), evses, asked)
 
     def standing(self, uid: str, partner: str | None) -> bool | None:
         """Whether a partner's token with this uid may be used as it stands; None if it gave us none."""
@@ -203,12 +218,12 @@ class Authoriser:
         return any(usable) if usable else None
 
     def _may(self, partner: str, kind: str, evses: Sequence[EvseRow]) -> bool:
-        return any(self.book.find(partner, kind, e.operator, e.groups, self.now()) is not None for e in evses)
+        return any(self.book.find(partner, kind, e.scope, self.now()) is not None for e in evses)
 
     def _usable(self, row: TokenRow) -> bool:
         return row.valid and (row.expires is None or row.expires > self.now())
 
-    def _preferred(self, known: Sequence[TokenRow]) -> TokenRow:
+    def preferred(self, known: Sequence[TokenRow]) -> TokenRow:
         """The token of the owner's preferred route, even if that one says that it is not valid: it is the owner's word.
 
         Only where two partners give one uid to different contracts is the one taken that may be used.
@@ -221,7 +236,7 @@ class Authoriser:
                      and _contract(t.contract) != _contract(first.contract)), first)  # fmt: skip
 
     async def _known(self, uid: str, known: Sequence[TokenRow], evses: Sequence[EvseRow], asked: list[_Asked]) -> Decision:
-        row = self._preferred(known)
+        row = self.preferred(known)
         token: Token = model_json.from_json(Token, orjson.loads(row.body))
         usable, owner, route = self._usable(row), row.partner, self._route(row.partner)
         whitelist = Whitelist(row.whitelist) if row.whitelist else Whitelist.ALLOWED
@@ -229,7 +244,7 @@ class Authoriser:
             return _decision(ChargerAnswer.ACCEPTED, "whitelist", f"a valid token of {owner}", owner, token)
         silence: str | None = None
         if whitelist is not Whitelist.ALWAYS and route.asks and owner in self.able:
-            one = await self._ask(route, uid, token, evses, self.seconds)
+            one = await self._ask(route, _card(uid, token), evses, self.seconds)
             asked.append(one)
             if one.answer is not None:
                 said = one.answer.allowed
@@ -246,7 +261,7 @@ class Authoriser:
             return _decision(ChargerAnswer.EXPIRED, "refused", f"the token of {owner} has expired", owner, token)
         return _decision(ChargerAnswer.BLOCKED, "refused", f"the token of {owner} is not valid", owner, token)
 
-    async def _unknown(self, uid: str, evses: Sequence[EvseRow], asked: list[_Asked]) -> Decision:
+    async def _unknown(self, card: _Card, evses: Sequence[EvseRow], asked: list[_Asked]) -> Decision:
         stages: dict[int, list[Route]] = {}
         for route in sorted(self.routes.values(), key=lambda r: r.rank):
             able = route.asks and route.partner in self.able
@@ -258,7 +273,7 @@ class Authoriser:
             left = deadline - loop.time()
             if left <= 0:
                 break
-            best = await self._stage(stage, uid, evses, left / (len(stages) - number), asked)
+            best = await self._stage(stage, card, evses, left / (len(stages) - number), asked)
             if best is not None and best.answer is not None:
                 said, who = best.answer.allowed, best.route.partner
                 return _decision(_ANSWERS[said], "real-time", f"{who} says {said.value}", who, best.answer.token, best.answer)
@@ -266,14 +281,15 @@ class Authoriser:
             return _decision(ChargerAnswer.INVALID, "refused", "nobody who answered in time knows this card")
         return _decision(ChargerAnswer.INVALID, "refused", "nobody knows this card" if asked else "nobody to ask about an unknown card")
 
-    async def _stage(self, stage: Sequence[Route], uid: str, evses: Sequence[EvseRow], budget: float, asked: list[_Asked]) -> _Asked | None:
+    async def _stage(self, stage: Sequence[Route], card: _Card, evses: Sequence[EvseRow], budget: float,
+                     asked: list[_Asked]) -> _Asked | None:  # fmt: skip
         """Ask everybody in a stage at once; the best-ranked definite answer, without waiting for worse-ranked routes."""
         if len(stage) == 1:
-            only = await self._ask(stage[0], uid, None, evses, budget)
+            only = await self._ask(stage[0], card, evses, budget)
             asked.append(only)
             return only if only.definite else None
         started = time.perf_counter()
-        waiting = {asyncio.ensure_future(self._ask(r, uid, None, evses, budget)): r for r in stage}
+        waiting = {asyncio.ensure_future(self._ask(r, card, evses, budget)): r for r in stage}
         best: _Asked | None = None
         heard: list[_Asked] = []
         try:
@@ -299,14 +315,13 @@ class Authoriser:
             await asyncio.gather(*waiting, return_exceptions=True)
         return best
 
-    async def _ask(self, route: Route, uid: str, token: Token | None, evses: Sequence[EvseRow], seconds: float) -> _Asked:
+    async def _ask(self, route: Route, card: _Card, evses: Sequence[EvseRow], seconds: float) -> _Asked:
         """Ask one partner. A partner, or its adapter, that fails in whatever way has not answered, and disturbs nobody."""
         evse = the_only(evses)
-        own = token is not None and token.uid is not None and token.hashed is None
-        kind = token.kind if token is not None and token.kind else TokenKind.RFID
+        here = {e.location for e in evses if e.location}
         request = AuthorisationRequest(
-            str(token.uid) if token is not None and own else uid, kind, EvseId(evse.written) if evse else None, evse.uid if evse else None,
-            evses[0].location, evses[0].operator, str(uuid.uuid4()))  # fmt: skip
+            card.uid, card.kind, EvseId(evse.written) if evse else None, evse.uid if evse else None,
+            here.pop() if len(here) == 1 else None, evses[0].operator, str(uuid.uuid4()))  # fmt: skip
         started = time.perf_counter()
         answer: AuthorisationAnswer | None = None
         error: str | None = None
@@ -317,7 +332,7 @@ class Authoriser:
         except TimeoutError:
             error = "no answer in time"
         except (Unreachable, Declined) as why:
-            error = _masked(str(why), uid, request.uid)
+            error = _masked(str(why), card.uid, normal(card.uid))
         except Exception as why:  # noqa: BLE001
             error = f"fault: {type(why).__name__}"
             # Its text may hold the uid; the type and the place in the code say enough.
@@ -334,7 +349,7 @@ _DEFINITE = frozenset({Allowed.ALLOWED, Allowed.BLOCKED, Allowed.EXPIRED, Allowe
 
 def the_only(evses: Sequence[EvseRow]) -> EvseRow | None:
     """The EVSE that a card is for, where there is but one."""
-    return evses[0] if len(evses) == 1 else None
+    return evses[0] if len(evses) == 1 and evses[0].evse_id else None
 
 
 def _masked(text: str, *uids: str) -> str:

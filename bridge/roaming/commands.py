@@ -19,6 +19,7 @@ from bridge.roaming.pending import OutcomeRow, ReservationRow
 from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer, ChargerControl, ConnectorRef, Partner
 from bridge.roaming.sessions import Sessions
 from bridge.roaming.storage import EvseRow, Happening, SessionRow, Storage
+from bridge.roaming.upstream.commands import PassedCommands
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,14 @@ class Commands:
     """Carries out what partners ask for."""
 
     def __init__(self, store: Storage, partners: Mapping[str, Partner], book: Book, chargers: ChargerControl, sessions: Sessions,
-                 now: Callable[[], datetime]) -> None:  # fmt: skip
+                 now: Callable[[], datetime], passed: PassedCommands) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
         self.book = book
         self.chargers = chargers
         self.sessions = sessions
         self.now = now
+        self.passed = passed
         self.outcomes = Outcomes(store, partners, now)
 
     async def run(self, partner: str, command: Command, answer_to: str | None) -> CommandOutcome:
@@ -88,6 +90,8 @@ class Commands:
 
         A partner hears the same of an EVSE that is not there and of one that it may not use.
         """
+        if (upstream := self.passed.target(partner, command)) is not None:
+            return upstream.refusal
         if command.kind is CommandKind.STOP_SESSION:
             return CommandResult.UNKNOWN_SESSION if self._session(partner, command) is None else None
         if command.kind is CommandKind.CANCEL_RESERVATION:
@@ -110,7 +114,7 @@ class Commands:
         return None
 
     def _allowed(self, partner: str, evse: EvseRow) -> bool:
-        return not evse.removed and self.book.find(partner, kinds.COMMANDS, evse.operator, evse.groups, self.now()) is not None
+        return not evse.removed and self.book.find(partner, kinds.COMMANDS, evse.scope, self.now()) is not None
 
     def _running(self, evse: EvseRow) -> list[SessionRow]:
         """Sessions that run at an EVSE. One whose stop was lost is over when the connector was free later on."""
@@ -126,7 +130,7 @@ class Commands:
         if command.evse_uid is not None or command.evse_id is not None:
             one = self.store.evse(str(command.evse_id)) if command.evse_id is not None else None
             if one is None and command.evse_uid is not None:
-                one = self.store.evse_by_uid(str(command.evse_uid))
+                one = self.store.evse_by_uid(str(command.evse_uid), str(command.location_id) if command.location_id is not None else None)
             if one is None or not self._allowed(partner, one):
                 return None
             elsewhere = command.location_id is not None and one.location.upper() != str(command.location_id).upper()
@@ -155,6 +159,8 @@ class Commands:
     # --- do it -------------------------------------------------------------------------------------------------------
 
     async def _carry_out(self, partner: str, command: Command, decision: str, *, waits: bool) -> CommandResult:
+        if (upstream := self.passed.target(partner, command)) is not None:
+            return await self.passed.run(partner, upstream, decision, waits=waits)
         if command.kind is CommandKind.STOP_SESSION:
             session = self._session(partner, command)
             return await self.chargers.stop(session.charge_point, session.tx) if session is not None else CommandResult.UNKNOWN_SESSION

@@ -26,7 +26,10 @@ from bridge.roaming.formats import Formats
 from bridge.roaming.ports import ChargerControl, ForgetsStatus, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
 from bridge.roaming.publish import Publisher, dumps
 from bridge.roaming.sessions import OperatorFacts, Sessions
-from bridge.roaming.storage import Happening, Storage, TokenRow, Within
+from bridge.roaming.storage import Happening, Outbound, TokenRow, Within
+from bridge.roaming.upstream.feed import Feed
+from bridge.roaming.upstream.storage import UpstreamStorage
+from bridge.roaming.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +45,12 @@ _AGREED = {Kind.LOCATION: kinds.LOCATIONS, Kind.STATUS: kinds.STATUS, Kind.TARIF
 class Core:
     """The protocol-free heart of the bridge."""
 
-    def __init__(self, store: Storage, partners: Mapping[str, Partner], routes: Sequence[Route], book: Book,
+    def __init__(self, store: UpstreamStorage, partners: Mapping[str, Partner], routes: Sequence[Route], book: Book,
                  operators: Mapping[str, OperatorFacts], now: Callable[[], datetime], *, authorise_seconds: float = 4.0,
                  own: frozenset[str] = frozenset(), update_seconds: float = 60.0, most_percent: Decimal = Decimal(5),
                  chargers: frozenset[str] | None = None, cdr_deadline_hours: Mapping[str, float] | None = None,
                  full_pull_hours: Mapping[str, float] | None = None, terms: Mapping[str, str] | None = None,
+                 feeds: Mapping[str, Feed] | None = None,
                  settled: Callable[[Job, Outcome], None] = lambda job, outcome: None) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
@@ -60,18 +64,23 @@ class Core:
         self.authoriser = Authoriser(store, partners, routes, book, now, seconds=authorise_seconds, own=own)
         self.sessions = Sessions(store, partners, book, self.authoriser, self.publisher, operators, now, update_seconds=update_seconds,
                                  known_chargers=chargers, wake=self.wake)  # fmt: skip
+        self.upstream = Upstream(store, partners, book, feeds or {}, operators, self.authoriser, self.publisher, now, self.wake)
         self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits, partial(self._settled, name))
                             for name, partner in partners.items()}  # fmt: skip
-        self.formats = Formats(store, partners, self.publisher, self.sessions, self.dispatchers)
+        self.formats = Formats(store, partners, self.publisher, self._told, self.dispatchers)
         self._commands: Commands | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _told(self, source: str) -> list[Outbound]:
+        """A session for its partner, as it stands: of ours, or from upstream."""
+        return self.sessions.told(source) or self.upstream.told.again(source)
 
     def _settled(self, name: str) -> bool:
         return self.formats.settled(name)
 
     def control(self, chargers: ChargerControl) -> None:
         """Where commands go."""
-        self._commands = Commands(self.store, self.partners, self.book, chargers, self.sessions, self.now)
+        self._commands = Commands(self.store, self.partners, self.book, chargers, self.sessions, self.now, self.upstream.commands)
 
     async def start(self, pull_seconds: Mapping[str, float]) -> None:
         """Open the partners, begin delivering and pulling tokens."""
@@ -85,6 +94,7 @@ class Core:
                 self._tasks.append(asyncio.create_task(self._refresh(name, partner.status_seconds), name=f"refresh {name}"))
         if self._commands is not None:
             self._commands.resume()
+        self.upstream.start()
         self._tasks.append(asyncio.create_task(self._watch(), name="deadlines"))
         self._tasks.append(asyncio.create_task(self._align(), name="agreements"))
 
@@ -156,6 +166,7 @@ class Core:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
+        await self.upstream.stop()
         if self._commands is not None:
             await self._commands.close()
         self.sessions.expectations.forget()
@@ -244,6 +255,7 @@ class Core:
         await self.store.set_mark(f"tokens {name}", began.isoformat())
         if whole:
             await self.store.set_mark(f"tokens {name} whole", began.isoformat())
+        self.upstream.tokens_changed(name)
         await self.store.happened(Happening("tokens pulled", name, detail=f"{'all' if whole else 'changes'}: {taken.stored} stored, "
                                                                           f"{taken.revoked} revoked"))  # fmt: skip
         return taken
@@ -251,6 +263,7 @@ class Core:
     async def tokens(self, partner: str, tokens: Iterable[Token]) -> Taken:
         """See :class:`~bridge.roaming.ports.Inbound`."""
         stored, unchanged = await self.store.save_tokens(partner, _rows(partner, tokens))
+        self.upstream.tokens_changed(partner)
         return Taken(stored, unchanged)
 
     async def token(self, partner: str, uid: str, kind: TokenKind) -> Token | None:
@@ -286,22 +299,29 @@ class Core:
         """What a partner may see of a kind now; None: nothing."""
         now = self.now()
         if kind in (Kind.LOCATION, Kind.STATUS):
-            found = tuple((o, g) for o, g in self.store.scopes() if self.book.find(partner, _AGREED[kind], o, g, now) is not None)
+            found = tuple(s for s in self.store.scopes() if self.book.find(partner, _AGREED[kind], s, now) is not None)
             return Within(scopes=found) if found else None
         if kind is Kind.TARIFF:
-            return Within(sources=tuple(sorted(self.book.tariffs(partner, now))))
+            return Within(sources=tuple(sorted({*self.book.tariffs(partner, now), *self._passed_tariffs(partner, now)})))
+        if kind is Kind.TOKEN:
+            return Within() if partner in self.upstream.tokens else None
         agreed = any(_AGREED[kind] in a.kinds and a.valid(now) for a in self.book.of(partner))
         return Within() if agreed else None  # its own sessions and CDRs
+
+    def _passed_tariffs(self, partner: str, now: datetime) -> set[str]:
+        """The tariffs of upstream operators that a partner may see."""
+        return {key for operator, key, origin in self.store.foreign("tariff") if self.book.has_tariff(partner, key, operator, origin, now)}
 
     def permits(self, job: Job) -> str | None:
         """Why a job may not go out any more, or None. What takes something back always may, and CDRs have to."""
         now = self.now()
-        if job.op is Op.DELETE or job.kind in (Kind.SESSION, Kind.CDR):
+        if job.op is Op.DELETE or job.kind in (Kind.SESSION, Kind.CDR, Kind.TOKEN):
             return None
         if job.kind is Kind.TARIFF:
-            return None if job.source in self.book.tariffs(job.partner, now) else "no agreement names this tariff any more"
+            named = job.source in self.book.tariffs(job.partner, now) or job.source in self._passed_tariffs(job.partner, now)
+            return None if named else "no agreement names this tariff any more"
         kind = _AGREED[job.kind]
-        if any(self.book.find(job.partner, kind, o, g, now) is not None for o, g in self.store.scopes(job.source)):
+        if any(self.book.find(job.partner, kind, scope, now) is not None for scope in self.store.scopes(job.source)):
             return None
         return f"no agreement lets the partner have its {kind} any more"
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from bridge.roaming.ports import Job, Kind, Outcome, Partner, Retry, Withheld
 from bridge.roaming.storage import Storage
 
-ORDER = (Kind.TARIFF, Kind.LOCATION, Kind.STATUS, Kind.SESSION, Kind.CDR)
+ORDER = (Kind.TOKEN, Kind.TARIFF, Kind.LOCATION, Kind.STATUS, Kind.SESSION, Kind.CDR)
 """What is sent first: a partner knows the tariff before the location that names it, and the place before its status."""
 
 BATCH = 100

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 from attrs import evolve
@@ -22,7 +22,6 @@ from bridge.roaming.audit import Unsettled
 from bridge.roaming.deliver import Dispatcher
 from bridge.roaming.ports import Kind, Partner, Renegotiates
 from bridge.roaming.publish import Publisher
-from bridge.roaming.sessions import Sessions
 from bridge.roaming.storage import Happening, Outbound, Storage
 
 PATIENCE = 20.0
@@ -32,12 +31,12 @@ PATIENCE = 20.0
 class Formats:
     """Which format each partner's objects are written in."""
 
-    def __init__(self, store: Storage, partners: Mapping[str, Partner], publisher: Publisher, sessions: Sessions,
-                 dispatchers: Mapping[str, Dispatcher]) -> None:  # fmt: skip
+    def __init__(self, store: Storage, partners: Mapping[str, Partner], publisher: Publisher,
+                 told: Callable[[str], list[Outbound]], dispatchers: Mapping[str, Dispatcher]) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
         self.publisher = publisher
-        self.sessions = sessions
+        self.told = told
         self.dispatchers = dispatchers
         self._changed = asyncio.Event()
         self._written = asyncio.Event()
@@ -95,7 +94,7 @@ class Formats:
     async def _sessions(self, name: str, waited: set[str]) -> None:
         """Sessions are told anew only where they had not been told yet; GETs show all of them as they are said now."""
         for source in self.store.sources(name, Kind.SESSION):
-            made = self.sessions.told(source)
+            made = self.told(source)
             kept = {one.key for one in made}
             outbound = [evolve(one, quiet=one.key not in waited) for one in made]
             outbound += [Outbound(name, Kind.SESSION, source, one.key, one.body, one.meta, gone=True, quiet=True)
@@ -110,7 +109,7 @@ class Formats:
                 continue
             cdr: Cdr = model_json.from_json(Cdr, orjson.loads(row.body))
             try:
-                out, told = settle.outbound_cdr(partner, cdr)
+                out, told = settle.outbound_cdr(partner, cdr, row.id)
             except (Refused, Unsettled) as why:
                 await self.store.withdraw_cdr(name, ident, str(why), unsent=ident in unsent)
             else:

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     TARIFF = "tariff"
     SESSION = "session"
     CDR = "cdr"
+    TOKEN = "token"  # noqa: S105  (a driver's card)
+    """For upstream operators only."""
 
 
 class Op(StrEnum):

@@ -15,7 +15,7 @@ from bridge.model import json as model_json
 from bridge.model.ids import evse_key
 from bridge.model.location import Evse, Location, Status
 from bridge.model.tariff import Tariff
-from bridge.roaming.agreements import Book
+from bridge.roaming.agreements import OWN, Book, Scope
 from bridge.roaming.ports import Kind, Partner
 from bridge.roaming.storage import EvseRow, Happening, Outbound, Storage, Thing
 from bridge.roaming.views import Views, digest, with_tariff
@@ -36,6 +36,8 @@ class Imported:
     """EVSEs that nobody sees any more: removed, left out, or not to be published."""
     held: int | None = None
     """The number under which a mass change waits for confirmation; nothing was changed then."""
+    foreign: int = 0
+    """What was left out because it is known from elsewhere: it keeps its origin."""
 
 
 def dumps(obj: Any) -> bytes:
@@ -64,7 +66,9 @@ class Publisher:
         So do EVSEs that a location has no more. ``groups`` are the location groups by location id (of a location that is
         not named they stay); ``bound`` says which connector an EVSE (by key) is. What takes away too much at once is held.
         """
-        given = {_ident(location): location for location in locations}
+        given = {key_of(location): location for location in locations}
+        foreign = {key for key in given if self.elsewhere("location", operator, key, OWN) is not None}
+        given = {key: location for key, location in given.items() if key not in foreign}
         change = self._change(operator, given, groups)
         if change.too_much(self.most_percent) and not confirmed:
             body = orjson.dumps({"operator": operator, "groups": {k: list(v) for k, v in groups.items()},
@@ -75,7 +79,7 @@ class Publisher:
         things: list[Thing] = []
         before: dict[str, Location] = {}
         elsewhere = {evse_key(e.id) for one in given.values() for e in one.evses if e.id is not None and e.status is not Status.REMOVED}
-        placed = {e.evse_id: e for e in self.store.all_evses() if e.operator == operator}
+        placed = {e.evse_id: e for e in self.store.all_evses()}
         for new in change.given:
             if new.old is not None and not new.differs and not _moved(new, placed, bound):
                 counts["unchanged"] += 1
@@ -85,12 +89,12 @@ class Publisher:
             if new.before is not None:
                 before[new.thing.key] = new.before
         for old in change.missing:
-            was = _read(old)
+            was = read(old)
             closed = evolve(was, evses=tuple(evolve(e, status=Status.REMOVED) for e in was.evses))
-            things.append(evolve(_thing(operator, old.key, closed, old.groups), removed=True))
+            things.append(evolve(thing_of(Scope(operator, old.groups), old.key, closed), removed=True))
         await self._save_locations(things, operator, bound, before, elsewhere)
         await self.store.confirmed(locations_of(operator))  # what was held before is superseded
-        return Imported(removed=len(change.missing), lost=len(change.lost), **counts)
+        return Imported(removed=len(change.missing), lost=len(change.lost), foreign=len(foreign), **counts)
 
     async def confirm_locations(self, operator: str, body: bytes, bound: Mapping[str, tuple[str, int]]) -> Imported:
         """The import that was held, as it was."""
@@ -104,15 +108,15 @@ class Publisher:
         of: set[str] = set()
         shown: set[str] = set()
         missing: list[Thing] = []
-        known = self.store.things("location", operator)
+        known = self.store.things("location", operator, OWN)
         for key, location in given.items():
             old = self.store.thing("location", key, operator=operator) if key in known else None
             mine = tuple(g for g in groups[key] if g) if key in groups else old.groups if old is not None else ()
-            thing, before = _thing(operator, key, location, mine), None
+            thing, before = thing_of(Scope(operator, mine), key, location), None
             if old is not None and (old.hash, old.removed) != (thing.hash, False):
-                before = _read(old)
-                location = _keeping(location, before)
-                thing = _thing(operator, key, location, mine)
+                before = read(old)
+                location = keeping(location, before)
+                thing = thing_of(Scope(operator, mine), key, location)
             found.append(_Given(thing, location, old, before))
             shown |= _visible(location)
             if old is not None and not old.removed:
@@ -121,7 +125,7 @@ class Publisher:
             old = self.store.thing("location", key, operator=operator)
             if old is not None and not old.removed:
                 missing.append(old)
-                of |= _visible(_read(old))
+                of |= _visible(read(old))
         alive = sum(not removed for _, removed in known.values())
         return _Change(found, missing, alive, of - shown, len(of))
 
@@ -130,27 +134,30 @@ class Publisher:
         evses: list[EvseRow] = []
         outbound: list[Outbound] = []
         for thing in things:
-            location = _read(thing)
+            location = read(thing)
             for evse in location.evses:
                 gone = thing.removed or evse.status is Status.REMOVED
-                if evse.id is None or (gone and evse_key(evse.id) in elsewhere):
-                    continue  # it has moved to another location
+                if evse.id is None or (gone and evse_key(evse.id) in elsewhere) or self.views.foreign(evse, thing.scope) is not None:
+                    continue  # it has moved to another location, or comes from elsewhere
                 where = _bound(bound, evse.id)
                 evses.append(EvseRow(str(evse.id), str(evse.id), str(evse.uid or evse.id), thing.key, operator, thing.groups,
                                      charge_point=where[0], connector=where[1], removed=gone))  # fmt: skip
-            outbound += self.views.location(location, thing.key, operator, thing.groups, removed=thing.removed,
-                                            before=before.get(thing.key))  # fmt: skip
+            outbound += self.views.location(location, thing.key, thing.scope, removed=thing.removed, before=before.get(thing.key),
+                                            elsewhere=elsewhere)  # fmt: skip
         outbound.sort(key=lambda out: not out.gone)  # an EVSE may go from here to there
         await self.store.save_things(things, evses, outbound, [Happening("locations imported", ref=operator, detail=str(len(things)))])
 
     async def import_tariffs(self, operator: str, tariffs: Iterable[Tariff]) -> Imported:
         """The operator's tariffs; those that an agreement names go to its partner."""
-        known = self.store.things("tariff", operator)
+        known = self.store.things("tariff", operator, OWN)
         things, outbound = [], []
-        counts = {"new": 0, "changed": 0, "unchanged": 0}
+        counts = {"new": 0, "changed": 0, "unchanged": 0, "foreign": 0}
         for tariff in tariffs:
             body = dumps(tariff)
             before = known.get(str(tariff.id))
+            if self.elsewhere("tariff", operator, str(tariff.id), OWN) is not None:
+                counts["foreign"] += 1
+                continue
             if before == (digest(body), False):
                 counts["unchanged"] += 1
                 continue
@@ -159,6 +166,11 @@ class Publisher:
             outbound += self.views.tariff(tariff, operator)
         await self.store.save_things(things, (), outbound, [Happening("tariffs imported", ref=operator, detail=str(len(things)))])
         return Imported(**counts)
+
+    def elsewhere(self, kind: str, operator: str, key: str, origin: str) -> str | None:
+        """Where an object of this id comes from, if that is somewhere else. What was removed there may come from here."""
+        known = self.store.thing(kind, key, operator=operator)
+        return known.origin if known is not None and not known.removed and known.origin != origin else None
 
     # --- agreements --------------------------------------------------------------------------------------------------
 
@@ -171,12 +183,12 @@ class Publisher:
             thing = self.store.thing("tariff", key, operator=operator)
             if thing is not None:
                 tariff: Tariff = model_json.from_json(Tariff, orjson.loads(thing.body))
-                await self.store.save_things((), (), self.views.tariff(tariff, operator, names=names))
+                await self.store.save_things((), (), self.views.tariff(tariff, operator, thing.origin, names=names))
         outbound: list[Outbound] = []
         for number, (operator, key) in enumerate(self.store.keys("location", gone=gone), 1):
             thing = self.store.thing("location", key, operator=operator)
             if thing is not None and (not thing.removed or any(self.store.published(n, Kind.LOCATION, key) for n in names)):
-                outbound += self.views.location(_read(thing), key, operator, thing.groups, names=names, removed=thing.removed)
+                outbound += self.views.location(read(thing), key, thing.scope, names=names, removed=thing.removed)
             if number % _TOGETHER == 0:
                 await self.store.save_things((), (), outbound)
                 outbound = []
@@ -189,7 +201,7 @@ class Publisher:
         """A new status of an EVSE: stored, and told to whoever may know it."""
         outbound = self.views.status(row, status, at)
         if self.views.shows_live(row) and (thing := self.store.thing("location", row.location, operator=row.operator)) is not None:
-            outbound += self.views.live(_read(thing), evolve(row, status=status.value, status_at=at))
+            outbound += self.views.live(read(thing), thing.key, thing.scope, [evolve(row, status=status.value, status_at=at)])
         await self.store.save_status(row.evse_id, status.value, at, outbound)
 
 
@@ -238,30 +250,42 @@ def locations_of(operator: str) -> str:
     return f"locations of {operator}"
 
 
-def _ident(location: Location) -> str:
+def key_of(location: Location) -> str:
+    """The key of a location: its id, or that of its first EVSE."""
     first = location.place.id or next((e.id or e.uid for e in location.evses), None)
     return str(first or "")
 
 
-def _read(thing: Thing) -> Location:
+def read(thing: Thing) -> Location:
+    """A location as it is stored."""
     location: Location = model_json.from_json(Location, orjson.loads(thing.body))
     return location
 
 
-def _thing(operator: str, key: str, location: Location, groups: tuple[str, ...]) -> Thing:
+def thing_of(scope: Scope, key: str, location: Location) -> Thing:
+    """A location as it is to be stored."""
     body = dumps(location)
-    return Thing("location", operator, key, body, digest(body), groups=groups)
+    return Thing("location", scope.operator, key, body, digest(body), scope.origin, groups=scope.groups)
 
 
 def _name(evse: Evse) -> str:
     return evse_key(evse.id) if evse.id is not None else str(evse.uid)
 
 
-def _keeping(new: Location, old: Location) -> Location:
-    """The new location with the EVSEs that it has no more as REMOVED: partners have to be told of it."""
+def keeping(new: Location, old: Location, alive: Collection[str] = ()) -> Location:
+    """The new location with the EVSEs that it has no more as REMOVED: partners have to be told of it.
+
+    Those whose keys are among ``alive`` stay as they were, and where they were.
+    """
     here = {_name(e) for e in new.evses}
-    gone = tuple(evolve(e, status=Status.REMOVED) for e in old.evses if _name(e) not in here)
-    return evolve(new, evses=(*new.evses, *gone)) if gone else new
+    missing = [(i, e) for i, e in enumerate(old.evses) if _name(e) not in here]
+    if not missing:
+        return new
+    evses = list(new.evses)
+    for place, evse in missing:
+        if _name(evse) in alive:
+            evses.insert(place, evse)
+    return evolve(new, evses=(*evses, *(evolve(e, status=Status.REMOVED) for _, e in missing if _name(e) not in alive)))
 
 
 def _visible(location: Location) -> set[str]:
@@ -275,12 +299,16 @@ def _bound(bound: Mapping[str, tuple[str, int]], evse: Any) -> tuple[str | None,
 
 
 def _moved(new: _Given, placed: Mapping[str, EvseRow], bound: Mapping[str, tuple[str, int]]) -> bool:
-    """Whether an EVSE of an unchanged location is bound to another connector than before."""
+    """Whether an EVSE of an unchanged location is bound to another connector than before, or was known from elsewhere till now."""
     for evse in new.location.evses:
-        row = placed.get(evse_key(evse.id)) if evse.id is not None else None
-        if row is not None and not row.removed and (row.charge_point, row.connector) != _bound(bound, evse.id):
+        if evse.id is None or evse.status is Status.REMOVED:
+            continue
+        row = placed.get(evse_key(evse.id))
+        if row is None or (row.removed and row.origin != OWN):
+            return True
+        if row.origin == OWN and not row.removed and (row.charge_point, row.connector) != _bound(bound, evse.id):
             return True
     return False
 
 
-__all__ = ["Imported", "Publisher", "digest", "dumps", "locations_of", "with_tariff"]
+__all__ = ["Imported", "Publisher", "digest", "dumps", "keeping", "key_of", "locations_of", "read", "thing_of", "with_tariff"]

@@ -14,11 +14,12 @@ from attrs import evolve, frozen
 
 from bridge.errors import Refused
 from bridge.model import json as model_json
+from bridge.model.common import Price
 from bridge.model.ids import PartyId, evse_key
 from bridge.model.location import Evse, Location, Status
 from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
-from bridge.roaming import settle
+from bridge.roaming import ledger, settle
 from bridge.roaming.agreements import Agreement, Book
 from bridge.roaming.audit import Unsettled
 from bridge.roaming.authorise import Authoriser, Decision, fault, fingerprint, normal
@@ -117,7 +118,7 @@ class Sessions:
             str(uuid.uuid4()), 0, ref.charge_point, ref.connector, evse.evse_id if evse else None, evse.location if evse else None,
             evse.operator if evse else None, decision.partner if accepted else None, id_token if accepted else _hidden(id_token),
             dumps(decision.token) if accepted and decision.token is not None else None,
-            {**_auth(decision), "tariff": tariff_id, "at": self.now().isoformat()}, agreement.test if agreement is not None else False,
+            {**auth_of(decision), "tariff": tariff_id, "at": self.now().isoformat()}, agreement.test if agreement is not None else False,
             at, meter_start_wh, tariff=tariff)  # fmt: skip
         outbound = self._session_outbound(row, evse)
         opened, new = await self.store.open_session(row, decision.id, outbound, card=fingerprint(id_token), history=self._unended(row))
@@ -191,22 +192,15 @@ class Sessions:
         except Exception as why:  # noqa: BLE001
             log.error("session %s cannot be settled: %s", row.id, fault(why))
             return None, [], [Happening(HELD, ref=row.id, detail=f"a fault in settling it: {type(why).__name__}")]
-        kept = CdrRow(str(cdr.id), row.id, row.partner, row.operator, row.test, dumps(cdr), _amount(cdr.total_cost), cdr.currency,
-                      str(cdr.total_energy), "kept", [], self.now())  # fmt: skip
+        unsent = CdrRow(str(cdr.id), row.id, row.partner, row.operator, row.test, dumps(cdr), amount(cdr.total_cost), cdr.currency,
+                           str(cdr.total_energy), "kept", [], self.now())  # fmt: skip
         outbound = self._session_outbound(row, evse)
         partner = self.partners.get(row.partner or "")
         if partner is None or self._agreed(kinds.CDRS, row, evse) is None:
-            return kept, outbound, [Happening("CDR kept", ref=str(cdr.id), detail="no partner is due one")]
-        try:
-            out, told = settle.outbound_cdr(partner, cdr)
-        except Exception as why:  # noqa: BLE001
-            because = str(why) if isinstance(why, Refused | Unsettled) else f"a fault in writing it: {type(why).__name__}"
-            if not isinstance(why, Refused | Unsettled):
-                log.error("CDR %s cannot be written for %s: %s", cdr.id, partner.name, fault(why))
-            return evolve(kept, state="refused", error=because), outbound, [
-                Happening("CDR kept for a person", partner.name, str(cdr.id), because)]  # fmt: skip
-        outbound.append(out)
-        return evolve(kept, state="waiting", losses=told), outbound, [Happening("CDR made", partner.name, str(cdr.id))]
+            entry = ledger.kept(unsent)
+        else:
+            entry = ledger.entered(unsent, cdr, partner)
+        return entry.row, [*outbound, *entry.outbound], [entry.happening]
 
     # --- what a session needs ----------------------------------------------------------------------------------------
 
@@ -214,7 +208,7 @@ class Sessions:
         """The agreement under which a session begins: about commands for a remote start, else about tokens."""
         if partner is None or evse is None:
             return None
-        return self.book.find(partner, kinds.COMMANDS if how == "command" else kinds.TOKENS, evse.operator, evse.groups, at)
+        return self.book.find(partner, kinds.COMMANDS if how == "command" else kinds.TOKENS, evse.scope, at)
 
     def _agreed(self, kind: str, row: SessionRow, evse: EvseRow | None) -> Agreement | None:
         """The agreement by which the partner hears of this session: as of its start, test or production as the session is."""
@@ -222,7 +216,7 @@ class Sessions:
             return None
         at = max(row.started, self._decided(row))
         return next((a for a in self.book.of(row.partner)
-                     if a.test == row.test and a.covers(kind, evse.operator, evse.groups, at) is None), None)  # fmt: skip
+                     if a.test == row.test and a.covers(kind, evse.scope, at) is None), None)  # fmt: skip
 
     def _decided(self, row: SessionRow) -> datetime:
         told = row.auth.get("at")
@@ -281,7 +275,8 @@ def _hidden(id_token: str) -> str:
     return f"#{fingerprint(id_token)}"
 
 
-def _auth(decision: Decision) -> dict[str, Any]:
+def auth_of(decision: Decision) -> dict[str, Any]:
+    """What a session keeps of the decision by which it goes."""
     reply = decision.reply
     return {"accepted": decision.accepted, "answer": decision.answer.value, "how": decision.how, "reason": decision.reason,
             "decision": decision.id,
@@ -289,5 +284,6 @@ def _auth(decision: Decision) -> dict[str, Any]:
             "provider_session_id": reply.provider_session_id if reply else None, "provider": reply.provider if reply else None}  # fmt: skip
 
 
-def _amount(price: Any) -> str | None:
+def amount(price: Price | None) -> str | None:
+    """A total as the ledger tells it."""
     return None if price is None or price.excl is None else str(price.excl)

@@ -229,8 +229,13 @@ def encode_cdr(partner: Partner, cdr: Cdr) -> tuple[Encoded, list[Loss]]:
     return encoded, audit(partner, cdr, encoded)
 
 
-def outbound_cdr(partner: Partner, cdr: Cdr) -> tuple[Outbound, list[dict[str, Any]]]:
-    """The CDR for a partner's outbox, and what it leaves out. Raises Refused or Unsettled."""
+def outbound_cdr(partner: Partner, cdr: Cdr, entry: str | None = None) -> tuple[Outbound, list[dict[str, Any]]]:
+    """The CDR for a partner's outbox, and what it leaves out. Raises Refused or Unsettled.
+
+    ``entry`` is its number in the ledger: the CDR's id, with what precedes it where ids alone are not unique.
+    """
     encoded, losses = encode_cdr(partner, cdr)
     told = [{"path": loss.path, "kind": loss.kind, "because": loss.because} for loss in losses]
-    return Outbound(partner.name, Kind.CDR, str(cdr.id), encoded.key, encoded.body, {**encoded.meta, "cdr": str(cdr.id)}), told
+    number = entry or str(cdr.id)
+    key = number.removesuffix(str(cdr.id)) + encoded.key
+    return Outbound(partner.name, Kind.CDR, number, key, encoded.body, {**encoded.meta, "cdr": number}), told

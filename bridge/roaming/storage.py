@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
+from bridge.roaming.agreements import OWN, Scope
 from bridge.roaming.pending import Pending
 from bridge.roaming.ports import Job, Kind, MeterSample, Outcome, Page, Withheld
 
@@ -31,6 +32,12 @@ class EvseRow:
     status: str | None = None
     status_at: datetime | None = None
     removed: bool = False
+    origin: str = OWN
+
+    @property
+    def scope(self) -> Scope:
+        """What agreements go by."""
+        return Scope(self.operator, self.groups, self.origin)
 
 
 @frozen
@@ -79,26 +86,31 @@ class Shown:
 
 @frozen
 class Within:
-    """What narrows a partner's GETs to what its agreements let it see now: ``scopes`` of locations (operator and groups),
-    or ``sources``, keys of our objects."""
+    """What narrows a partner's GETs to what its agreements let it see now: ``scopes`` of locations, or ``sources``, keys of
+    our objects."""
 
-    scopes: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    scopes: tuple[Scope, ...] | None = None
     sources: tuple[str, ...] | None = None
 
 
 @frozen
 class Thing:
-    """A location or tariff of ours, canonical, as JSON."""
+    """A location or tariff, canonical, as JSON. ``origin``: ours, or the upstream operator from which it comes."""
 
     kind: str
     operator: str
     key: str
     body: bytes
     hash: str
-    origin: str = "import"
+    origin: str = OWN
     removed: bool = False
     groups: tuple[str, ...] = ()
     """Location groups, by which agreements name it."""
+
+    @property
+    def scope(self) -> Scope:
+        """What agreements go by."""
+        return Scope(self.operator, self.groups, self.origin)
 
 
 @frozen
@@ -206,7 +218,7 @@ class Storage(Pending, Protocol):
     """The store as the core sees it."""
 
     # what is ours
-    def things(self, kind: str, operator: str) -> dict[str, tuple[str, bool]]:
+    def things(self, kind: str, operator: str, origin: str) -> dict[str, tuple[str, bool]]:
         """Key -> (hash, removed)."""
         ...
 
@@ -214,12 +226,16 @@ class Storage(Pending, Protocol):
         """Operator and key of everything that is not removed; ``gone``: and of what is."""
         ...
 
-    def scopes(self, location: str | None = None) -> list[tuple[str, tuple[str, ...]]]:
-        """The operators and location groups that there are, or those of one location."""
+    def scopes(self, location: str | None = None) -> list[Scope]:
+        """The scopes of locations that there are, or those of one location."""
         ...
 
     def published(self, partner: str, kind: Kind, source: str) -> list[Shown]:
         """What a partner was shown of one of our objects, and has not been taken back."""
+        ...
+
+    def spelled(self, kind: str, operator: str, key: str) -> str:
+        """A key as it is stored: identifiers are compared without case. One that is not there is as given."""
         ...
 
     def thing(self, kind: str, key: str, *, operator: str | None = None) -> Thing | None:
@@ -230,8 +246,8 @@ class Storage(Pending, Protocol):
         """By EVSE-ID, however it is spelled."""
         ...
 
-    def evse_by_uid(self, uid: str) -> EvseRow | None:
-        """By OCPI uid."""
+    def evse_by_uid(self, uid: str, location: str | None = None) -> EvseRow | None:
+        """By OCPI uid, which is unique with its operator only, and location."""
         ...
 
     def evses_at(self, charge_point: str, connector: int | None = None) -> list[EvseRow]:

@@ -19,7 +19,7 @@ from bridge.model.ids import EvseId, EvseUid, LocationId, TariffId, evse_key
 from bridge.model.location import Evse, EvseStatus, Location, Status
 from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
-from bridge.roaming.agreements import Agreement, Book
+from bridge.roaming.agreements import OWN, Agreement, Book, Scope
 from bridge.roaming.ports import Encoded, Kind, Partner
 from bridge.roaming.storage import EvseRow, Outbound, Shown, Storage
 
@@ -50,34 +50,72 @@ class Views:
 
     # --- locations ---------------------------------------------------------------------------------------------------
 
-    def location(self, location: Location, source: str, operator: str, groups: Sequence[str], *, removed: bool = False,
-                 before: Location | None = None, names: Collection[str] | None = None) -> list[Outbound]:  # fmt: skip
-        """A location and the statuses of its EVSEs, for everybody. ``before`` is what was shown to those who lose it."""
-        rows = {e.evse_id: evolve(e, groups=tuple(groups)) for e in self.store.evses_of(source) if e.operator == operator}
+    def location(self, location: Location, source: str, scope: Scope, *, removed: bool = False, before: Location | None = None,
+                 names: Collection[str] | None = None, rows: Sequence[EvseRow] = (),
+                 elsewhere: Collection[str] = ()) -> list[Outbound]:  # fmt: skip
+        """A location and the statuses of its EVSEs, for everybody. ``before`` is what was shown to those who lose it.
+
+        ``rows`` are its EVSEs as they are about to be stored, where that differs; ``elsewhere`` are the keys of EVSEs that are
+        alive in what is stored together with it.
+        """
+        here = self.rows(source, scope, rows)
+        location = self.without_foreign(location, scope)
+        staying = evolve(location, evses=tuple(e for e in location.evses if not self._moved(e, source, elsewhere)))
         made: list[Outbound] = []
         for name, partner in self._partners(Kind.LOCATION, names):
-            agreement = self.book.find(name, kinds.LOCATIONS, operator, groups, self.now())
+            agreement = self.book.find(name, kinds.LOCATIONS, scope, self.now())
             had = {one.key: one for one in self.store.published(name, Kind.LOCATION, source)}
-            shown = self._shown(name, partner, agreement, location, source, groups, rows, had, removed) if agreement is not None else []
+            view = location if partner.format.startswith(LIVE) else staying
+            shown = self._shown(name, partner, agreement, view, source, scope, here, had, removed) if agreement is not None else []
             made += shown
             lost = had.keys() - {one.key for one in shown}
             if lost:
                 made += self._taken_back(name, partner, before or location, source, {key: had[key] for key in lost}, whole=not shown)
         if not removed:
             alive = {evse_key(e.id) for e in location.evses if e.id is not None and e.status is not Status.REMOVED}
-            for row in rows.values():
+            for row in here.values():
                 if row.status is not None and row.status_at is not None and row.evse_id in alive:
                     made += self.status(row, Status(row.status), row.status_at, names=names)
         return made
 
-    def _shown(self, name: str, partner: Partner, agreement: Agreement, location: Location, source: str, groups: Sequence[str],
+    def rows(self, source: str, scope: Scope, newer: Sequence[EvseRow] = ()) -> dict[str, EvseRow]:
+        """The EVSEs of a location by key: as stored, or as they are about to be; the status that is known stays."""
+        here = {e.evse_id: evolve(e, groups=scope.groups) for e in self.store.evses_of(source)
+                if (e.operator, e.origin) == (scope.operator, scope.origin)}  # fmt: skip
+        for row in newer:
+            key, old = evse_key(row.evse_id), here.get(evse_key(row.evse_id))
+            if old is not None and row.status is None:
+                row = evolve(row, status=old.status, status_at=old.status_at)
+            here[key] = evolve(row, evse_id=key)
+        return here
+
+    def without_foreign(self, location: Location, scope: Scope) -> Location:
+        """The location without EVSEs that are known from elsewhere: those are published from there."""
+        kept = tuple(e for e in location.evses if not self.foreign(e, scope))
+        return location if len(kept) == len(location.evses) else evolve(location, evses=kept)
+
+    def foreign(self, evse: Evse, scope: Scope) -> EvseRow | None:
+        """What is known of an EVSE of this id that has another origin, or None. One that was removed there may come from here."""
+        row = self.store.evse(str(evse.id)) if evse.id is not None else None
+        return row if row is not None and not row.removed and row.origin != scope.origin else None
+
+    def _moved(self, evse: Evse, source: str, elsewhere: Collection[str]) -> bool:
+        """Whether an EVSE is REMOVED here because it is at another location now: whoever knows EVSEs only must not lose it."""
+        if evse.id is None or evse.status is not Status.REMOVED:
+            return False
+        key = evse_key(evse.id)
+        row = self.store.evse(key)
+        return key in elsewhere or (row is not None and not row.removed and row.location != source)
+
+    def _shown(self, name: str, partner: Partner, agreement: Agreement, location: Location, source: str, scope: Scope,
                rows: Mapping[str, EvseRow], had: Mapping[str, Shown], removed: bool) -> list[Outbound]:  # fmt: skip
-        tariff = agreement.tariff_for(groups)
+        tariff = agreement.tariff_for(scope.groups)
+        priced = location if tariff is None and scope.origin != OWN and kinds.TARIFFS in agreement.kinds else with_tariff(location, tariff)
         if partner.format.startswith(LIVE):
-            return self._dated(name, partner, with_tariff(live(location, rows), tariff), source, tariff, had)
+            return self._dated(name, partner, live(priced, rows), source, tariff, had)
         closed = {evse_key(e.id) for e in location.evses if e.id is not None and (removed or e.status is Status.REMOVED)}
         made = []
-        for one in _encoded(partner, Kind.LOCATION, with_tariff(location, tariff)):
+        for one in _encoded(partner, Kind.LOCATION, priced):
             gone = partner.format in DELETING and evse_key(one.key) in closed
             if gone and one.key not in had:
                 continue  # it never had it from here
@@ -132,35 +170,37 @@ class Views:
         told = EvseStatus(status, EvseId(row.written), EvseUid(row.uid), LocationId(row.location), at)
         made: list[Outbound] = []
         for name, partner in self._partners(Kind.STATUS, names):
-            if self.book.find(name, kinds.STATUS, row.operator, row.groups, self.now()) is not None:
+            if self.book.find(name, kinds.STATUS, row.scope, self.now()) is not None:
                 made += [Outbound(name, Kind.STATUS, row.location, e.key, e.body, e.meta) for e in _encoded(partner, Kind.STATUS, told)]
         return made
 
     def shows_live(self, row: EvseRow) -> bool:
         """Whether any partner's kept location holds this EVSE's status."""
-        return any(p.format.startswith(LIVE) and self.book.find(n, kinds.LOCATIONS, row.operator, row.groups, self.now()) is not None
+        return any(p.format.startswith(LIVE) and self.book.find(n, kinds.LOCATIONS, row.scope, self.now()) is not None
                    for n, p in self._partners(Kind.LOCATION, None))  # fmt: skip
 
-    def live(self, location: Location, row: EvseRow) -> list[Outbound]:
-        """What is kept for GETs follows a status that is told by itself. ``row`` has the new status."""
-        rows = {e.evse_id: e for e in self.store.evses_of(row.location) if e.operator == row.operator} | {row.evse_id: row}
+    def live(self, location: Location, source: str, scope: Scope, rows: Sequence[EvseRow]) -> list[Outbound]:
+        """What is kept for GETs follows statuses that are told by themselves. ``rows`` have the new ones."""
+        here = self.rows(source, scope, rows)
+        location = self.without_foreign(location, scope)
         made: list[Outbound] = []
         for name, partner in self._partners(Kind.LOCATION, None):
-            agreement = self.book.find(name, kinds.LOCATIONS, row.operator, row.groups, self.now())
+            agreement = self.book.find(name, kinds.LOCATIONS, scope, self.now())
             if agreement is not None and partner.format.startswith(LIVE):
-                had = {one.key: one for one in self.store.published(name, Kind.LOCATION, row.location)}
-                made += self._shown(name, partner, agreement, location, row.location, row.groups, rows, had, removed=False)
+                had = {one.key: one for one in self.store.published(name, Kind.LOCATION, source)}
+                made += self._shown(name, partner, agreement, location, source, scope, here, had, removed=False)
         return [evolve(one, quiet=True) for one in made]
 
     # --- tariffs -----------------------------------------------------------------------------------------------------
 
-    def tariff(self, tariff: Tariff, operator: str, *, names: Collection[str] | None = None) -> list[Outbound]:
-        """A tariff, for those whose agreements name it; taken back from those who have it without."""
+    def tariff(self, tariff: Tariff, operator: str, origin: str = OWN, *, removed: bool = False,
+               names: Collection[str] | None = None) -> list[Outbound]:  # fmt: skip
+        """A tariff, for those who may see it; taken back from those who have it without."""
         source = str(tariff.id)
         made: list[Outbound] = []
         for name, partner in self._partners(Kind.TARIFF, names):
             shown: list[Outbound] = []
-            if source in self.book.tariffs(name, self.now(), operator):
+            if not removed and self.book.has_tariff(name, source, operator, origin, self.now()):
                 shown = [Outbound(name, Kind.TARIFF, source, e.key, e.body, e.meta) for e in _encoded(partner, Kind.TARIFF, tariff)]
             kept = {one.key for one in shown}
             quiet = partner.format in KEEPING_TARIFFS

@@ -53,7 +53,7 @@ def thing(r: sqlite3.Row) -> Thing:
 def evse(r: sqlite3.Row) -> EvseRow:
     """An EVSE."""
     return EvseRow(r["evse_id"], r["written"], r["uid"], r["location"], r["operator"], groups(r["groups"]), r["charge_point"],
-                   r["connector"], r["status"], moment_of(r["status_at"]), bool(r["removed"]))  # fmt: skip
+                   r["connector"], r["status"], moment_of(r["status_at"]), bool(r["removed"]), r["origin"])  # fmt: skip
 
 
 def token(r: sqlite3.Row) -> TokenRow:
@@ -91,3 +91,12 @@ def outcome(r: sqlite3.Row) -> OutcomeRow:
     """A promised outcome."""
     return OutcomeRow(r["partner"], r["kind"], r["ref"], r["address"], datetime.fromisoformat(r["until"]), r["decision"], r["session"],
                       r["result"], bool(r["sending"]), r["number"])  # fmt: skip
+
+
+def add_cdr(db: sqlite3.Connection, row: CdrRow) -> None:
+    """A CDR enters the ledger."""
+    db.execute(
+        "INSERT INTO cdr (id, session, partner, operator, test, body, total, currency, kwh, state, losses, created, error)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (row.id, row.session, row.partner, row.operator, int(row.test), row.body, row.total, row.currency, row.kwh, row.state,
+         json.dumps(row.losses, default=str), text_of(row.created), row.error))  # fmt: skip

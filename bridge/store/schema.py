@@ -90,7 +90,33 @@ CREATE TABLE outcome (
 
 TOLD = "ALTER TABLE published ADD COLUMN told REAL;"
 
-MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD))
+UPSTREAM = """
+ALTER TABLE evse ADD COLUMN origin TEXT NOT NULL DEFAULT 'import';
+CREATE INDEX thing_spelled ON thing (kind, operator, key COLLATE NOCASE);
+DROP INDEX thing_scope;
+CREATE INDEX thing_scope ON thing (kind, operator, groups, origin, key);
+CREATE TABLE granted (
+    id TEXT PRIMARY KEY, source TEXT NOT NULL, card TEXT NOT NULL, evse_id TEXT, decision BLOB NOT NULL, at TEXT NOT NULL,
+    answered INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID;
+CREATE INDEX granted_card ON granted (source, card, at);
+CREATE TABLE told_session (
+    operator TEXT NOT NULL, id TEXT NOT NULL COLLATE NOCASE, source TEXT NOT NULL, body BLOB NOT NULL, status TEXT NOT NULL,
+    partner TEXT, auth TEXT, token BLOB, test INTEGER NOT NULL DEFAULT 0, tariff BLOB, evse_id TEXT, started TEXT NOT NULL, ended TEXT,
+    kwh TEXT NOT NULL, changed TEXT NOT NULL, PRIMARY KEY (operator, id)) WITHOUT ROWID;
+CREATE INDEX told_session_evse ON told_session (evse_id);
+CREATE INDEX told_session_partner ON told_session (partner, id);
+CREATE TABLE told_cdr (
+    operator TEXT NOT NULL, id TEXT NOT NULL COLLATE NOCASE, source TEXT NOT NULL, session TEXT COLLATE NOCASE, body BLOB NOT NULL,
+    entry TEXT NOT NULL UNIQUE, told TEXT NOT NULL, PRIMARY KEY (operator, id)) WITHOUT ROWID;
+CREATE INDEX told_cdr_session ON told_cdr (operator, session);
+CREATE TABLE passed_reservation (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, reference TEXT NOT NULL, source TEXT NOT NULL,
+    until TEXT NOT NULL, UNIQUE (partner, reference));
+CREATE INDEX token_changed ON token (partner, changed, uid, kind);
+"""
+
+MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD),
+              ("005_upstream", UPSTREAM))  # fmt: skip
 
 _SET = "bridge"
 

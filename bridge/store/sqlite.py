@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import sqlite3
 import time
@@ -16,7 +15,8 @@ from random import Random
 from typing import TypeVar
 
 from bridge.model.ids import evse_key
-from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Op, Outcome, Page, Rejected, Retry, Withheld
+from bridge.roaming.agreements import OWN, Scope
+from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Outcome, Page, Rejected, Retry, Withheld
 from bridge.roaming.storage import (
     CdrRow,
     DecisionRow,
@@ -31,17 +31,18 @@ from bridge.roaming.storage import (
     TokenRow,
     Within,
 )
-from bridge.store import decisions, outbox, records, sessions, tokens
+from bridge.store import decisions, outbox, published, records, sessions, tokens
 from bridge.store.db import Database, connect
 from bridge.store.pending import Pending
 from bridge.store.records import happened as _record
 from bridge.store.records import text_of
 from bridge.store.rewrite import Rewriting
+from bridge.store.upstream import UpstreamTable
 
 T = TypeVar("T")
 
 
-class SqliteStore(Rewriting, Pending):
+class SqliteStore(Rewriting, Pending, UpstreamTable):
     """All of it in one file."""
 
     def __init__(self, path: Path | str, random: Random | None = None, *, linger: bool = False) -> None:
@@ -63,8 +64,9 @@ class SqliteStore(Rewriting, Pending):
 
     # --- what is ours ------------------------------------------------------------------------------------------------
 
-    def things(self, kind: str, operator: str) -> dict[str, tuple[str, bool]]:
-        rows = self.db.read.execute("SELECT key, hash, removed FROM thing WHERE kind = ? AND operator = ?", (kind, operator))
+    def things(self, kind: str, operator: str, origin: str) -> dict[str, tuple[str, bool]]:
+        rows = self.db.read.execute("SELECT key, hash, removed FROM thing WHERE kind = ? AND operator = ? AND origin = ?",
+                                    (kind, operator, origin))  # fmt: skip
         return {r["key"]: (r["hash"], bool(r["removed"])) for r in rows}
 
     def thing(self, kind: str, key: str, *, operator: str | None = None) -> Thing | None:
@@ -72,14 +74,19 @@ class SqliteStore(Rewriting, Pending):
                                  (kind, key, operator)).fetchone()  # fmt: skip
         return None if r is None else records.thing(r)
 
+    def spelled(self, kind: str, operator: str, key: str) -> str:
+        r = self.db.read.execute("SELECT key FROM thing WHERE kind = ? AND operator = ? AND key = ? COLLATE NOCASE ORDER BY key = ? DESC",
+                                 (kind, operator, key, key)).fetchone()  # fmt: skip
+        return key if r is None else str(r["key"])
+
     def keys(self, kind: str, *, gone: bool = False) -> list[tuple[str, str]]:
         rows = self.db.read.execute("SELECT operator, key FROM thing WHERE kind = ? AND removed <= ? ORDER BY rowid", (kind, gone))
         return [(r["operator"], r["key"]) for r in rows]
 
-    def scopes(self, location: str | None = None) -> list[tuple[str, tuple[str, ...]]]:
-        rows = self.db.read.execute("SELECT DISTINCT operator, groups FROM thing WHERE kind = 'location' AND (?1 IS NULL OR key = ?1)",
-                                    (location,))  # fmt: skip
-        return [(r["operator"], records.groups(r["groups"])) for r in rows]
+    def scopes(self, location: str | None = None) -> list[Scope]:
+        rows = self.db.read.execute("SELECT DISTINCT operator, groups, origin FROM thing WHERE kind = 'location'"
+                                    " AND (?1 IS NULL OR key = ?1)", (location,))  # fmt: skip
+        return [Scope(r["operator"], records.groups(r["groups"]), r["origin"]) for r in rows]
 
     def published(self, partner: str, kind: Kind, source: str) -> list[Shown]:
         rows = self.db.read.execute("SELECT key, hash, body, meta FROM published"
@@ -95,8 +102,9 @@ class SqliteStore(Rewriting, Pending):
     def evse(self, evse_id: str) -> EvseRow | None:
         return _first(self.db.read.execute("SELECT * FROM evse WHERE evse_id = ?", (evse_key(evse_id),)), records.evse)
 
-    def evse_by_uid(self, uid: str) -> EvseRow | None:
-        return _first(self.db.read.execute("SELECT * FROM evse WHERE uid = ?", (uid,)), records.evse)
+    def evse_by_uid(self, uid: str, location: str | None = None) -> EvseRow | None:
+        return _first(self.db.read.execute("SELECT * FROM evse WHERE uid = ?1 AND (?2 IS NULL OR location = ?2 COLLATE NOCASE)"
+                                           " ORDER BY removed", (uid, location)), records.evse)  # fmt: skip
 
     def evses_at(self, charge_point: str, connector: int | None = None) -> list[EvseRow]:
         where, values = "charge_point = ? AND removed = 0", [charge_point]
@@ -116,20 +124,21 @@ class SqliteStore(Rewriting, Pending):
         def work(db: sqlite3.Connection) -> None:
             db.executemany(
                 "INSERT INTO thing (kind, operator, key, origin, body, hash, removed, changed, groups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET body = excluded.body, hash = excluded.hash, removed = excluded.removed,"
-                " changed = excluded.changed, groups = excluded.groups",
+                " ON CONFLICT DO UPDATE SET origin = excluded.origin, body = excluded.body, hash = excluded.hash,"
+                " removed = excluded.removed, changed = excluded.changed, groups = excluded.groups",
                 [(t.kind, t.operator, t.key, t.origin, t.body, t.hash, int(t.removed), outbox.now_text(), ",".join(t.groups))
                  for t in things])  # fmt: skip
             db.executemany(
-                "INSERT INTO evse (evse_id, written, uid, location, operator, groups, charge_point, connector, removed)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET written = excluded.written, uid = excluded.uid,"
-                " location = excluded.location,"
+                "INSERT INTO evse (evse_id, written, uid, location, operator, groups, charge_point, connector, removed, origin, status,"
+                " status_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET written = excluded.written,"
+                " uid = excluded.uid, location = excluded.location,"
                 " operator = excluded.operator, groups = excluded.groups, charge_point = excluded.charge_point,"
-                " connector = excluded.connector, removed = excluded.removed",
+                " connector = excluded.connector, removed = excluded.removed, origin = excluded.origin,"
+                " status = COALESCE(excluded.status, status), status_at = COALESCE(excluded.status_at, status_at)",
                 [(evse_key(e.evse_id), e.written, e.uid, e.location, e.operator, ",".join(e.groups), e.charge_point, e.connector,
-                  int(e.removed))
+                  int(e.removed), e.origin, e.status, text_of(e.status_at))
                  for e in evses])  # fmt: skip
-            self._send(db, outbound)
+            published.send(db, outbound)
             _record(db, history)
 
         await self.db.write(work)
@@ -137,7 +146,7 @@ class SqliteStore(Rewriting, Pending):
     async def bind(self, bound: Mapping[str, tuple[str, int]]) -> int:
         wanted = {evse_key(name): where for name, where in bound.items()}
         rows = [(e.evse_id, *(wanted.get(e.evse_id) or (None, None))) for e in self.all_evses()
-                if (e.charge_point, e.connector) != (wanted.get(e.evse_id) or (None, None))]  # fmt: skip
+                if e.origin == OWN and (e.charge_point, e.connector) != (wanted.get(e.evse_id) or (None, None))]  # fmt: skip
         if rows:
             await self.db.write(lambda db: db.executemany(
                 "UPDATE evse SET charge_point = ?2, connector = ?3 WHERE evse_id = ?1", rows).rowcount)  # fmt: skip
@@ -146,7 +155,7 @@ class SqliteStore(Rewriting, Pending):
     async def save_status(self, evse_id: str, status: str, at: datetime, outbound: Sequence[Outbound]) -> None:
         def work(db: sqlite3.Connection) -> None:
             db.execute("UPDATE evse SET status = ?, status_at = ? WHERE evse_id = ?", (status, text_of(at), evse_key(evse_id)))
-            self._send(db, outbound)
+            published.send(db, outbound)
 
         await self.db.write(work)
 
@@ -172,26 +181,6 @@ class SqliteStore(Rewriting, Pending):
         """What was held is no longer; False if nothing was."""
         return await self.db.write(lambda db: db.execute("UPDATE held SET confirmed = ? WHERE what = ? AND confirmed IS NULL",
                                                          (outbox.now_text(), what)).rowcount > 0)  # fmt: skip
-
-    def _send(self, db: sqlite3.Connection, outbound: Sequence[Outbound]) -> None:
-        """Remember each object for the partner's GETs and put it into the outbox if the partner has not got it so."""
-        for out in outbound:
-            digest = out.digest or hashlib.sha256(out.body).hexdigest()
-            known = db.execute("SELECT hash, had, removed FROM published WHERE partner = ? AND kind = ? AND key = ?",
-                               (out.partner, out.kind, out.key)).fetchone()  # fmt: skip
-            if known is not None and known["hash"] == digest and bool(known["removed"]) == out.gone:
-                continue
-            if (known is None or known["removed"]) and (out.gone or out.quiet):
-                continue  # it never had it, or not any more
-            op = Op.DELETE if out.gone else Op.UPDATE if known is not None and known["had"] and not known["removed"] else Op.INSERT
-            db.execute(
-                "INSERT INTO published (partner, kind, key, source, hash, body, meta, removed, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (partner, kind, key) DO UPDATE SET source = excluded.source, hash = excluded.hash, body = excluded.body,"
-                " meta = excluded.meta, removed = excluded.removed, changed = excluded.changed",
-                (out.partner, out.kind, out.key, out.source, digest, out.body, json.dumps(out.meta), int(out.gone),
-                 outbox.now_text()))  # fmt: skip
-            if not out.quiet:
-                outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta, out.source)
 
     # --- tokens and decisions ----------------------------------------------------------------------------------------
 
@@ -270,7 +259,7 @@ class SqliteStore(Rewriting, Pending):
                 db.execute("UPDATE decision SET session = ? WHERE id = ?", (row.id, decision))
             if card is not None:
                 sessions.unexpect(db, row.charge_point, card)
-            self._send(db, outbound)
+            published.send(db, outbound)
             _record(db, history)
             found = db.execute("SELECT * FROM session WHERE id = ?", (row.id,)).fetchone()
             return records.session(found), True
@@ -305,7 +294,7 @@ class SqliteStore(Rewriting, Pending):
         def work(db: sqlite3.Connection) -> None:
             records.add_samples(db, session, samples)
             db.execute("UPDATE session SET kwh = ? WHERE id = ? AND state = 'active'", (str(kwh), session))
-            self._send(db, outbound)
+            published.send(db, outbound)
 
         await self.db.write(work)
 
@@ -319,12 +308,8 @@ class SqliteStore(Rewriting, Pending):
             db.execute("UPDATE session SET ended = ?, meter_stop = ?, reason = ?, kwh = ?, state = ? WHERE id = ?",
                        (text_of(row.ended), row.meter_stop, row.reason, str(row.kwh), row.state, row.id))  # fmt: skip
             if cdr is not None:
-                db.execute(
-                    "INSERT INTO cdr (id, session, partner, operator, test, body, total, currency, kwh, state, losses, created, error)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (cdr.id, cdr.session, cdr.partner, cdr.operator, int(cdr.test), cdr.body, cdr.total, cdr.currency, cdr.kwh, cdr.state,
-                     json.dumps(cdr.losses, default=str), text_of(cdr.created), cdr.error))  # fmt: skip
-            self._send(db, outbound)
+                records.add_cdr(db, cdr)
+            published.send(db, outbound)
             _record(db, history)
             return True
 
@@ -459,11 +444,11 @@ def _within(within: Within | None) -> tuple[str, list[str]]:
     if within.sources is not None:
         return f" AND source IN ({', '.join('?' * len(within.sources))})", list(within.sources)
     scopes = within.scopes or ()
-    pairs = ", ".join(["(?, ?)"] * len(scopes))
-    values = [value for operator, groups in scopes for value in (operator, ",".join(groups))]
+    triples = ", ".join(["(?, ?, ?)"] * len(scopes))
+    values = [value for scope in scopes for value in (scope.operator, ",".join(scope.groups), scope.origin)]
     if not scopes:
         return " AND 0", []
-    named = f"SELECT key FROM thing WHERE kind = 'location' AND (operator, groups) IN (VALUES {pairs})"  # noqa: S608  (placeholders)
+    named = f"SELECT key FROM thing WHERE kind = 'location' AND (operator, groups, origin) IN (VALUES {triples})"  # noqa: S608  (placeholders)
     return f" AND source IN ({named})", values
 
 

@@ -224,14 +224,14 @@ class World:
         self.partners: Mapping[str, Partner] = {p.name: p for p in partners}
         self.routes = routes if routes is not None else [Route(p.name) for p in partners]
         self.book = Book(agreements if agreements is not None else [agreement(p.name) for p in partners])
+        self.operators = options.pop("operators", {"acme": OperatorFacts(PartyId("DE", "ABC"), "Europe/Berlin", "EUR")})
         self.options = {"authorise_seconds": 0.4, "update_seconds": 0.0, **options}
         self.open()
 
     def open(self) -> None:
         self.store = SqliteStore(self.path)
         self.store.open()
-        self.core = Core(self.store, self.partners, self.routes, self.book,
-                         {"acme": OperatorFacts(PartyId("DE", "ABC"), "Europe/Berlin", "EUR")}, self.clock, **self.options)  # fmt: skip
+        self.core = Core(self.store, self.partners, self.routes, self.book, self.operators, self.clock, **self.options)
         self.core.control(self.chargers)
         self.sessions = self.core.sessions
 

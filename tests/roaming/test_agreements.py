@@ -18,7 +18,7 @@ from bridge.cli import cli
 from bridge.model import json as model_json
 from bridge.model.ids import LocationId, TariffId
 from bridge.model.location import Location, Status
-from bridge.roaming.agreements import Agreement, Book
+from bridge.roaming.agreements import OWN, Agreement, Book, Scope
 from bridge.roaming.ports import Delivered, Encoded, Job, Kind, Op, Retry
 from tests.roaming.roaming_world import ALL, CARD, FIRST, NOON, OTHER, Asked, Told, World, agreement, location, tariff, token
 
@@ -101,11 +101,16 @@ def reopened(w: World, *agreements: Agreement) -> None:
         ({"valid_from": NOON}, {"at": NOON - timedelta(microseconds=1)}, "valid from 2026-03-02"),
         ({"valid_until": NOON}, {"at": NOON - timedelta(microseconds=1)}, None),
         ({"valid_until": NOON}, {"at": NOON}, "valid until 2026-03-02"),
+        ({}, {"origin": "csms"}, "what comes from csms"),
+        ({"sources": frozenset({"csms"})}, {"origin": "csms"}, None),
+        ({"sources": frozenset({"csms"})}, {}, "our own"),
+        ({"sources": frozenset({"p", "csms"})}, {"origin": "p"}, "comes from there"),
     ],
 )
 def test_what_an_agreement_covers_and_why_not(change: dict[str, Any], asked: dict[str, Any], because: str | None) -> None:
     one = agreement("p", **change)
-    given: dict[str, Any] = {"kind": "locations", "operator": "acme", "groups": ("x",), "at": NOON, **asked}
+    scope = Scope(asked.get("operator", "acme"), asked.get("groups", ("x",)), asked.get("origin", OWN))
+    given: dict[str, Any] = {"kind": "locations", "scope": scope, "at": asked.get("at", NOON)}
     reason = one.covers(**given)
     assert (reason is None) == (because is None)
     assert because is None or (reason is not None and because in reason)

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from bridge.cli import cli
 from bridge.model.ids import EvseId, EvseUid, LocationId
 from bridge.model.location import Location, Status
+from bridge.roaming.agreements import OWN
 from bridge.roaming.ports import Kind
 from bridge.roaming.publish import Imported
 from tests.roaming.roaming_world import Lister, Told, World, location, tariff, token
@@ -58,7 +59,9 @@ async def load(w: World, locations: list[Location], **more: Any) -> Imported:
 
 def stored(w: World) -> tuple[int, int]:
     """Locations and EVSEs that are not removed."""
-    return sum(not removed for _, removed in w.store.things("location", "acme").values()), sum(not e.removed for e in w.store.all_evses())
+    return sum(not removed for _, removed in w.store.things("location", "acme", OWN).values()), sum(
+        not e.removed for e in w.store.all_evses()
+    )
 
 
 def without(locations: list[Location], evses: int) -> list[Location]:
