@@ -97,11 +97,7 @@ def why(config: Path, evse: str | None, at: datetime | None, session: str | None
     store = _store(config)
     db = store.db.read
     if reference is not None:
-        row = db.execute("SELECT session FROM cdr WHERE id = ? OR reference = ?", (reference, reference)).fetchone()
-        row = (
-            row or db.execute("SELECT id AS session FROM session WHERE json_extract(auth, '$.hub_session_id') = ?", (reference,)).fetchone()
-        )
-        session = row["session"] if row is not None else reference
+        session = _session_by(db, reference)
     where, values = ["1"], []
     if evse is not None:
         charge_points = [r["charge_point"] for r in db.execute("SELECT charge_point FROM evse WHERE evse_id = ?", (evse_key(evse),))]
@@ -135,24 +131,42 @@ def _tell(db: sqlite3.Connection, row: sqlite3.Row) -> None:
         _tell_session(db, row["session"])
 
 
+def _session_by(db: sqlite3.Connection, reference: str) -> str:
+    """The session that a reference is about; a CDR of an upstream operator that names none stands for its own."""
+    for query in (
+        "SELECT COALESCE(t.session, entry) AS id FROM told_cdr AS t JOIN cdr ON cdr.id = entry WHERE ?1 IN (t.id, entry, reference)",
+        "SELECT session AS id FROM cdr WHERE id = ?1 OR reference = ?1",
+        "SELECT id FROM session WHERE json_extract(auth, '$.hub_session_id') = ?1",
+        "SELECT id FROM told_session WHERE json_extract(auth, '$.hub_session_id') = ?1",
+    ):
+        row = db.execute(query, (reference,)).fetchone()
+        if row is not None:
+            return str(row["id"])
+    return reference
+
+
 def _tell_session(db: sqlite3.Connection, session: str) -> None:
-    row = db.execute("SELECT * FROM session WHERE id = ?", (session,)).fetchone()
-    if row is None:
-        return
-    click.echo(
-        f"    session {row['id']} (transaction {row['tx']}): {row['state']}, {row['started']} to {row['ended'] or 'now'}, {row['kwh']} kWh"
-    )
-    cdr = db.execute("SELECT * FROM cdr WHERE session = ?", (session,)).fetchone()
-    if cdr is not None:
+    ids = [session]
+    for row in db.execute("SELECT * FROM session WHERE id = ?", (session,)):
+        click.echo(f"    session {row['id']} (transaction {row['tx']}): {row['state']}, {_span(row)}")
+    for row in db.execute("SELECT * FROM told_session WHERE id = ?", (session,)):
+        whose = f"of {row['partner']}" if row["partner"] else "of nobody that is known" if row["auth"] is None else "of the operator's own"
+        click.echo(f"    session {row['id']} from {row['source']}, {whose}: {row['status']}, {_span(row)}")
+    for cdr in db.execute("SELECT * FROM cdr WHERE session = ?1 OR id IN (SELECT entry FROM told_cdr WHERE session = ?1 OR entry = ?1)"
+                          " ORDER BY created, id", (session,)):  # fmt: skip
+        ids.append(cdr["id"])
         click.echo(f"    CDR {cdr['id']} for {cdr['partner']}: {cdr['state']}, {cdr['total']} {cdr['currency']}, sent {cdr['sent']} times"
                    + (f", reference {cdr['reference']}" if cdr["reference"] else "")
                    + (f", {cdr['error']}" if cdr["error"] else ""))  # fmt: skip
         for loss in json.loads(cdr["losses"]):
             click.echo(f"        {loss['kind']} {loss['path']}: {loss['because']}")
-    ids = [session] + ([cdr["id"]] if cdr is not None else [])
     marks = ", ".join("?" * len(ids))
     for line in db.execute(f"SELECT * FROM history WHERE ref IN ({marks}) ORDER BY id", ids):  # noqa: S608  (placeholders)
         click.echo(f"    {line['at']}  {line['what']}" + (f" ({line['partner']})" if line["partner"] else "") + f" {line['detail'] or ''}")
+
+
+def _span(row: sqlite3.Row) -> str:
+    return f"{row['started']} to {row['ended'] or 'now'}, {row['kwh']} kWh"
 
 
 @click.group("held")
@@ -198,6 +212,9 @@ async def _confirm(bridge: Bridge, change: HeldRow) -> str:
     from bridge.app import bindings
 
     kind, _, name = change.what.partition(" of ")
+    if kind.startswith("upstream "):
+        gone = await bridge.core.upstream.confirm(name, Kind(kind.removeprefix("upstream ").removesuffix("s")), change.body)
+        return f"{gone} {kind.removeprefix('upstream ')} removed"
     if kind == "tokens":
         taken = await bridge.core.confirm_tokens(name)
         return f"{taken.stored} tokens stored, {taken.revoked} revoked"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -97,6 +97,11 @@ class UpstreamTable:
     def cdrs_told(self, operator: str, session: str) -> list[CdrTold]:
         return [_cdr(r) for r in self.db.read.execute("SELECT * FROM told_cdr WHERE operator = ? AND session = ?", (operator, session))]
 
+    def orphans(self) -> list[str]:
+        """CDRs of upstream operators that could not be given to anybody, for a person to look at."""
+        rows = self.db.read.execute("SELECT id FROM cdr WHERE state = 'kept' AND error IS NOT NULL ORDER BY created, id")
+        return [r["id"] for r in rows]
+
     async def save_cdr_told(self, row: CdrTold, entry: CdrRow, outbound: Sequence[Outbound], history: Sequence[Happening] = ()) -> bool:
         def work(db: sqlite3.Connection) -> bool:
             if db.execute("SELECT 1 FROM told_cdr WHERE operator = ? AND id = ?", (row.operator, row.id)).fetchone() is not None:
@@ -111,6 +116,10 @@ class UpstreamTable:
         return await self.db.write(work)
 
     # --- tokens ------------------------------------------------------------------------------------------------------
+
+    def contracts(self) -> Iterable[tuple[str, str]]:
+        rows = self.db.read.execute("SELECT DISTINCT contract, partner FROM token WHERE valid = 1 AND contract IS NOT NULL")
+        return ((r["contract"], r["partner"]) for r in rows)
 
     def tokens_after(self, partner: str, after: tuple[str, str, str], most: int) -> list[tuple[tuple[str, str, str], TokenRow]]:
         rows = self.db.read.execute(_AFTER, (partner, *after, most))

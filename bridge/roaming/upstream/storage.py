@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -133,6 +133,10 @@ class UpstreamStorage(Storage, Protocol):
         ...
 
     # tokens
+    def contracts(self) -> Iterable[tuple[str, str]]:
+        """Every contract of a valid token, and the partner that gave it."""
+        ...
+
     def tokens_after(self, partner: str, after: tuple[str, str, str], most: int) -> list[tuple[tuple[str, str, str], TokenRow]]:
         """A partner's tokens in the order of their change, after a place in it, each with its place."""
         ...
