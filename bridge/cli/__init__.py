@@ -19,6 +19,7 @@ _COMMANDS = {
     "held": ("bridge.cli.operate", "held", "List and confirm mass changes that are held."),
     "why": ("bridge.cli.operate", "why", "Tell why a card was refused, and what became of a session."),
     "partner": ("bridge.cli.partner", "partner", "Join partners, and show what they see."),
+    "probe": ("bridge.cli.probe", "probe", "Tell where a partner's OCPI departs from the specification."),
     "simulate": ("bridge.cli.simulate", "simulate", "Run a strict stand-in for a partner or charger."),
     "demo": ("bridge.cli.demo", "demo", "Let simulated chargers roam with four simulated partners."),
     "price": ("bridge.cli.price", "price", "Price a CDR."),
