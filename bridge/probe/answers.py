@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from bridge.ocpi.envelope import moment_of
-from bridge.probe.fields import is_moment
+from bridge.probe.fields import LONGEST_TIME, is_moment
 from bridge.probe.look import Answer
 from bridge.probe.rules import SINCE_22, Fault, Severity, Untold, rule
 from bridge.probe.tables import CODES
@@ -52,7 +52,9 @@ def timestamp(answer: Answer) -> Iterator[Fault]:
     if found is None:
         yield Fault("it is missing", "timestamp")
     elif not isinstance(found, str) or not is_moment(found):
-        yield Fault("it is no DateTime (UTC, with Z or without a zone, at most 25 characters)", "timestamp", str(found)[:40])
+        yield Fault("it is no DateTime (UTC, with Z or without a zone)", "timestamp", str(found)[:40])
+    elif len(found) > LONGEST_TIME:
+        yield Fault(f"a DateTime has at most {LONGEST_TIME} characters", "timestamp", found[:40])
 
 
 @rule("8e", "status_message is a text, if it is there", on=Answer)

@@ -159,7 +159,8 @@ class Caller:
             status, told, data = await self._once(method, url, headers, body)
             if status != 429:
                 return status, told, data
-            wait = retry_after(told) or 5.0
+            asked = retry_after(told)
+            wait = 5.0 if asked is None else asked
             if attempt == 2 or wait > LONGEST_WAIT:
                 break
             await asyncio.sleep(wait)

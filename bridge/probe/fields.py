@@ -47,7 +47,8 @@ class Slip:
 
 _SECRET = frozenset({"Token", "CdrToken", "PublishTokenType", "Credentials", "Credentials211", "Credentials230"})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?\Z", re.A)
-_LONGEST_TIME = 25
+LONGEST_TIME = 25
+"""Characters of a DateTime (types, DateTime: string(25))."""
 _URL = re.compile(r"https?://[^\s/]+\S*\Z")
 _PRINTABLE = re.compile(r"[\x20-\x7e]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -71,8 +72,8 @@ def slips(cls: Any, value: Any, version: str) -> list[Slip]:
 
 
 def is_moment(text: str) -> bool:
-    """Whether a text is a DateTime: UTC, with ``Z`` or nothing behind it, of at most 25 characters (types, DateTime)."""
-    if not _TIME.match(text) or len(text) > _LONGEST_TIME:
+    """Whether a text is a DateTime: UTC, with ``Z`` or nothing behind it (types, DateTime)."""
+    if not _TIME.match(text):
         return False
     try:
         datetime.fromisoformat(text[:19])
@@ -116,7 +117,9 @@ def _value(cls: Any, column: Column, value: Any, path: str, version: str) -> Ite
         yield from _enumeration(column.of, value, path, version, found)
     elif column.of is datetime:
         if not isinstance(value, str) or not is_moment(value):
-            yield Slip(Kind.TIME, path, "it is no DateTime (UTC, with Z or without a zone, at most 25 characters)", found)
+            yield Slip(Kind.TIME, path, "it is no DateTime (UTC, with Z or without a zone)", found)
+        elif len(value) > LONGEST_TIME:
+            yield Slip(Kind.LENGTH, path, f"a DateTime has at most {LONGEST_TIME} characters", found)
         elif version == "2.1.1" and "." in value:
             yield Slip(Kind.FRACTION, path, "2.1.1 shows no fractions of a second", found)
     elif column.of is bool:

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 from attrs import frozen
 
-from bridge.codec.wire import S64, S255, Ci2, Ci3, Ci36, Wire
+from bridge.codec.wire import S64, S255, Ci2, Ci3, Wire
 from bridge.ocpi.wire import v211, v221, v221_messages, v230
-from bridge.ocpi.wire.v221 import BusinessDetails, DisplayText
+from bridge.ocpi.wire.v221 import BusinessDetails
 
 _Ci5 = Annotated[str, msgspec.Meta(extra={"max": 5, "ident": True})]
 
@@ -139,22 +139,6 @@ class ClientInfo230(Wire, kw_only=True):
     last_updated: datetime
 
 
-class LocationReferences211(Wire, kw_only=True):
-    """LocationReferences of 2.1.1."""
-
-    location_id: Ci36
-    evse_uids: tuple[Ci36, ...] | None = None
-    connector_ids: tuple[Ci36, ...] | None = None
-
-
-class AuthorizationInfo211(Wire, kw_only=True):
-    """AuthorizationInfo of 2.1.1."""
-
-    allowed: v221_messages.AllowedType
-    location: LocationReferences211 | None = None
-    info: DisplayText | None = None
-
-
 class CommandResponse211(Wire, kw_only=True):
     """CommandResponse of 2.1.1: also the result that follows."""
 
@@ -162,8 +146,7 @@ class CommandResponse211(Wire, kw_only=True):
 
 
 _HERE: dict[str, dict[str, Any]] = {
-    "2.1.1": {"VersionDetails": VersionDetails211, "Credentials": Credentials211, "CommandResponse": CommandResponse211,
-              "AuthorizationInfo": AuthorizationInfo211},
+    "2.1.1": {"VersionDetails": VersionDetails211, "Credentials": Credentials211, "CommandResponse": CommandResponse211},
     "2.2.1": {"ClientInfo": ClientInfo},
     "2.3.0": {"Credentials": Credentials230, "ClientInfo": ClientInfo230},
 }  # fmt: skip

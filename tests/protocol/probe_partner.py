@@ -36,8 +36,17 @@ def stamp(number: int) -> str:
 
 def connector(version: str, ident: str = "1", at: str = "") -> dict[str, Any]:
     old = version == "2.1.1"
-    power = {"voltage": 230, "amperage": 32, "tariff_id": "TAR1"} if old else {"max_voltage": 230, "max_amperage": 32, "tariff_ids": ["TAR1"]}
-    return {"id": ident, "standard": "IEC_62196_T2", "format": "SOCKET", "power_type": "AC_3_PHASE", **power, "last_updated": at or stamp(0)}
+    power = (
+        {"voltage": 230, "amperage": 32, "tariff_id": "TAR1"} if old else {"max_voltage": 230, "max_amperage": 32, "tariff_ids": ["TAR1"]}
+    )
+    return {
+        "id": ident,
+        "standard": "IEC_62196_T2",
+        "format": "SOCKET",
+        "power_type": "AC_3_PHASE",
+        **power,
+        "last_updated": at or stamp(0),
+    }
 
 
 def evse(version: str, uid: str, at: str) -> dict[str, Any]:
@@ -113,6 +122,7 @@ def token(version: str, number: int) -> dict[str, Any]:
 MADE: dict[str, Callable[[str, int], dict[str, Any]]] = {
     "locations": location, "tariffs": tariff, "sessions": session, "cdrs": cdr, "tokens": token,
 }  # fmt: skip
+
 
 def spelled(how: str) -> str:
     """The Authorization header."""

@@ -75,6 +75,15 @@ def answered(status: int = 200, code: int = 1000, data: Any = None) -> Callable[
     return change
 
 
+def body(sent: bytes) -> Callable[[Reply], object]:
+    """The answer is no envelope."""
+
+    def change(reply: Reply) -> None:
+        reply.body = sent
+
+    return change
+
+
 def without(header: str) -> Callable[[Reply], object]:
     """A header is not sent."""
     return lambda reply: reply.headers.pop(header, None)
@@ -99,7 +108,10 @@ def asked(change: Callable[[dict[str, str]], object]) -> Spoil:
     """The partner understands the parameters otherwise."""
 
     def spoil(partner: Partner) -> None:
-        partner.before = lambda request, query: change(query) and None
+        def before(request: web.Request, query: dict[str, str]) -> None:
+            change(query)
+
+        partner.before = before
 
     return spoil
 
@@ -285,14 +297,16 @@ CASES = [
     Case("3a", lax, parts=ACCESS, also=frozenset({"3b"})),
     Case("3b", answers(lambda reply: reply.status == 401 and answered(403, 2000)(reply)), parts=ACCESS, also=frozenset({"3a"})),
     Case("4", lambda partner: None, token_a=True),
-    Case("5", answers(lambda reply: reply.envelope["data"].update(token="a b"), at="credentials"), parts=CONNECTION),
+    Case("5", answers(lambda reply: reply.envelope["data"].update({"token": "a b"}), at="credentials"), parts=CONNECTION),
     Case("6", case_sensitive_headers, parts=ACCESS),
-    Case("8a", answers(lambda reply: setattr(reply, "body", b"[]"), at="credentials"), parts=CONNECTION, also=frozenset({"a3"})),
-    Case("8a", answers(lambda reply: setattr(reply, "body", b"<p>"), at="credentials"), parts=CONNECTION, also=frozenset({"a3"})),
-    Case("8b", answers(lambda reply: reply.status == 404 and setattr(reply, "body", b"gone")), parts=OBJECTS),
+    Case("8a", answers(body(b"[]"), at="credentials"), parts=CONNECTION, also=frozenset({"a3"})),
+    Case("8a", answers(body(b"<p>"), at="credentials"), parts=CONNECTION, also=frozenset({"a3"})),
+    Case("8b", answers(lambda reply: reply.status == 404 and body(b"gone")(reply)), parts=OBJECTS),
     Case("8c", answers(envelope(status_code="1000"), at="credentials"), parts=CONNECTION, also=frozenset({"a3"})),
     Case("8d", answers(envelope(timestamp=None), at="credentials"), parts=CONNECTION),
     Case("8d", answers(envelope(timestamp="2026-01-01T00:00:00+00:00"), at="credentials"), parts=CONNECTION, also=frozenset({"8g"})),
+    Case("8d", answers(lambda reply: envelope(timestamp=reply.envelope["timestamp"].replace("Z", ".123456Z"))(reply), at="credentials"),
+         parts=CONNECTION),
     Case("8e", answers(envelope(status_message=7), at="credentials"), parts=CONNECTION),
     Case("8f", answers(header("Content-Type", "text/plain"), at="credentials"), parts=CONNECTION),
     Case("8g", answers(envelope(timestamp="2020-01-01T00:00:00Z"), at="credentials"), parts=CONNECTION),
@@ -301,7 +315,7 @@ CASES = [
     Case("10", answers(answered(200, 2001), at="STOP_SESSION"), parts=WRITE, write=True),
     Case("11a", answers(answered(500, 3000), at="tariffs"), also=frozenset({"11b"})),
     Case("11b", answers(answered(404, 2000), at="tariffs")),
-    Case("11c", answers(lambda reply: reply.envelope["status_code"] == 2001 and setattr(reply, "status", 400), at="STOP_SESSION"),
+    Case("11c", answers(lambda reply: reply.envelope["status_code"] == 2001 and answered(400, 2001)(reply), at="STOP_SESSION"),
          parts=WRITE, write=True),
     Case("12", answers(lambda reply: reply.status == 404 and answered(200, 2003)(reply)), parts=OBJECTS),
     Case("14", answers(answered(200, 1900, {"version": "2.2.1", "endpoints": []}), at=r"2\.2\.1$"), parts=CONNECTION,

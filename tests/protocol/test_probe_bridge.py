@@ -1,0 +1,79 @@
+"""The probe at the bridge's own server and at its simulated eMSP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from bridge.demo import scene
+from bridge.model.command import CommandOutcome, CommandResult
+from bridge.model.location import Status
+from bridge.ocpi.credentials import PartnerCredentials, PartnerRole
+from bridge.probe.options import Options
+from bridge.probe.report import Report
+from bridge.probe.rules import Severity
+from bridge.probe.run import probe
+from bridge.roaming.ports import Kind
+from tests.protocol import ocpi_world as ow
+from tests.protocol import probe_partner as pp
+from tests.roaming import bridge_world
+
+OURS = "the-partner's-token"
+
+
+async def probed(url: str, token: str, **options: Any) -> Report:
+    given = Options(url, token, limit=2, pause=0.0, write=True)
+    return await probe(evolve(given, **options))
+
+
+async def test_the_bridge_as_an_operator() -> None:
+    async with ow.world() as world:
+        registered = PartnerCredentials(theirs="t", ours=OURS, confirmed=True, roles=(PartnerRole("EMSP", "DE", "EMS"),))
+        await world.store.save("emsp", registered)
+        partner = await world.add(page_limit=3)
+        world.core.answer = CommandOutcome(CommandResult.UNKNOWN_SESSION)
+        of = ow.token(world.emsp)
+        for number in range(1, 6):
+            at = f"2026-11-01T10:0{number}:00"
+            dated = {"last_updated": at + "Z"}
+            for kind, name, made in (
+                (Kind.LOCATION, "location", ow.location(f"LOC{number}", **dated)),
+                (Kind.TARIFF, "tariff", ow.tariff(id=f"T{number}", **dated)),
+                (Kind.SESSION, "session", ow.session(of, id=f"S{number}", start_date_time=at + "Z", **dated)),
+                (Kind.CDR, "cdr", ow.cdr(of, f"C{number}", session_id=f"S{number}", **dated)),
+            ):
+                for encoded in partner.encode(kind, ow.canonical(name, made)):
+                    world.core.keep(kind, encoded, at + "+00:00")
+        report = await probed(f"{world.url}/versions", OURS, party=("DE", "EMS"), days=3650)
+    assert not pp.told(report), "\n".join(pp.told(report))
+    assert {m.identifier: m.objects for m in report.probed[0].session.modules if m.objects is not None} == {
+        "locations": 5, "tariffs": 5, "sessions": 5, "cdrs": 5,
+    }  # fmt: skip
+
+
+async def test_the_simulated_emsp() -> None:
+    async with ow.world(tokens=5) as world:
+        await world.connect()
+        theirs = world.partner.registration.state.theirs
+        assert theirs is not None
+        report = await probed(str(world.emsp_server.make_url("/ocpi/versions")), theirs, party=("DE", "ABC"))
+    assert pp.found(report) == {"2b", "d5b"}, pp.told(report)  # strict about the token's spelling and slashes, as it may be
+    assert (report.count(Severity.VIOLATION), report.count(Severity.WARNING)) == (0, 0)
+    assert any(m.identifier == "tokens" and m.objects == 5 for m in report.probed[0].session.modules)
+
+
+async def test_the_whole_bridge_after_drivers_have_charged(tmp_path: Path) -> None:
+    async with bridge_world.world(tmp_path) as world:
+        await world.load(*(bridge_world.place(f"LOC{n}", 1) for n in range(2, 5)), scene.location())
+        for _ in range(3):
+            await world.charge(0, world.card("emsp1"))
+        await world.status(1, Status.OUT_OF_ORDER)
+        await world.quiet()
+        url = f"http://127.0.0.1:{world.ports.bridge}/ocpi/versions"
+        report = await probed(url, str(world.emsps["emsp1"].theirs), party=("DE", "EM1"), limit=1)
+    assert not pp.told(report), "\n".join(pp.told(report))
+    assert {m.identifier: m.objects for m in report.probed[0].session.modules if m.objects is not None} == {
+        "locations": 4, "tariffs": 1, "sessions": 3, "cdrs": 3,
+    }  # fmt: skip
