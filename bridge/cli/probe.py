@@ -30,7 +30,7 @@ FOUND, UNUSABLE = 3, 2
 @click.option("--token-a", is_flag=True, help="The token is a CREDENTIALS_TOKEN_A: only versions and credentials may open.")
 @click.option("--role", type=click.Choice(["cpo", "emsp"]), help="What the partner is (default: all that it offers).")
 @click.option("--version", "versions", multiple=True, type=click.Choice([*reversed(VERSIONS), "all"]),
-              help="Which version, or all (default: the highest).")  # fmt: skip
+              help="Which version, or all (default: the highest that the token opens).")  # fmt: skip
 @click.option("--party", help="Our country and party, such as DE*ABC: for routing headers, and objects that would be ours.")
 @click.option("--to", help="The party behind a hub or platform that is meant, such as NL*XYZ.")
 @click.option("--write", is_flag=True, help="Also send what cannot take effect: commands and tokens with made-up identifiers, broken JSON.")
@@ -47,7 +47,7 @@ def probe(versions_url: str | None, as_json: bool, rules: bool, **given: Any) ->
     """Connect to the partner at VERSIONS_URL and report which versions, modules and rules of OCPI it implements.
 
     Reads only, one request at a time, unless --write is given. Exit status: 0; 3 if a rule is violated; 2 if there is
-    nothing to probe (no answer, no version that is known).
+    nothing to probe (no answer, no version that is known, no list that opens).
     """
     if rules:
         _rules(as_json)
@@ -64,7 +64,7 @@ def probe(versions_url: str | None, as_json: bool, rules: bool, **given: Any) ->
         click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
     else:
         _print(report)
-    sys.exit(FOUND if report.as_json()["violations"] else 0)
+    sys.exit(FOUND if report.as_json()["violations"] else 0 if report.opened else UNUSABLE)
 
 
 def _options(url: str, given: dict[str, Any]) -> Options:

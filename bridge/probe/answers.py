@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from bridge.ocpi.envelope import moment_of
+from bridge.ocpi.version import BY_NUMBER
 from bridge.probe.fields import LONGEST_TIME, is_moment
 from bridge.probe.look import Answer
 from bridge.probe.rules import SINCE_22, Fault, Severity, Untold, rule
-from bridge.probe.tables import CODES
 
 _CLOCK = timedelta(minutes=5)
 
@@ -102,7 +102,7 @@ def no_server_error(answer: Answer) -> Iterator[Fault]:
 def known_code(answer: Answer) -> Iterator[Fault]:
     """Every envelope. Codes x9xx are for custom modules; 4xxx for hubs, from 2.2 on."""
     found = answer.exchange.code
-    if found is None or found in CODES[answer.version]:
+    if found is None or found in BY_NUMBER[answer.version].codes:
         return
     if 900 <= found % 1000 <= 999 and 1000 <= found < 4000:
         yield Fault("a custom code from a standard module", "status_code", str(found))

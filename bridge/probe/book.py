@@ -123,12 +123,13 @@ def _about(of: type, kind: str) -> list[Rule]:
 
 
 def catalogue() -> list[tuple[str, str, str, str]]:
-    """Every number of the checklist, for people: rule, what is demanded, versions and severity, how it is judged or why not."""
+    """Every number of the checklist, for people: rule, what is demanded, severity and versions, how it is judged or why not."""
     every = frozenset().union(*(rule.versions for rule in RULES.values()))
     rows = []
     for ident in sorted({*RULES, *NOT_JUDGED}, key=in_order):
         if ident in NOT_JUDGED:
-            rows.append((ident, "not judged from outside", "", NOT_JUDGED[ident]))
+            title, because = NOT_JUDGED[ident]
+            rows.append((ident, title, "not judged", because))
         else:
             rule = RULES[ident]
             versions = "" if rule.versions == every else ", " + " ".join(sorted(rule.versions))

@@ -45,7 +45,7 @@ class Slip:
     found: str = ""
 
 
-_SECRET = frozenset({"Token", "CdrToken", "PublishTokenType", "Credentials", "Credentials211", "Credentials230"})
+_SECRET = frozenset({"Token", "CdrToken", "PublishTokenType", "Credentials"})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?\Z", re.A)
 LONGEST_TIME = 25
 """Characters of a DateTime (types, DateTime: string(25))."""

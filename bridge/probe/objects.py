@@ -22,7 +22,7 @@ def _of(thing: Thing, *kinds: Kind) -> Iterator[Fault]:
 
 @rule("16b", "Fields are those of the version", on=Thing, severity=Severity.NOTE)
 def fields_known(thing: Thing) -> Iterator[Fault]:
-    """Every object. Readers should ignore others (2.3.0: have to); the message is that nobody may rely on them."""
+    """Every object. Readers should ignore others (2.3.0: have to)."""
     yield from _of(thing, Kind.UNKNOWN)
 
 

@@ -6,13 +6,15 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from bridge.ocpi import version
+
 Side = Literal["cpo", "emsp"]
 Spelling = Literal["auto", "base64", "raw"]
 
 SCENARIOS = ("access", "lists", "objects", "methods", "write")
 """What is tried besides versions, details and credentials, in order; ``write`` only when it is allowed."""
 
-VERSIONS = ("2.3.0", "2.2.1", "2.1.1")
+VERSIONS = tuple(one.number for one in version.VERSIONS)
 """The versions that are known, the highest first."""
 
 
@@ -25,7 +27,7 @@ class Options:
     side: Side | None = None
     """What the partner is; None: as its endpoints say."""
     versions: tuple[str, ...] = ()
-    """Which versions, each of which it must have; none: the highest that it has."""
+    """Which versions, each of which it must have; none: the highest that the token opens."""
     every: bool = False
     """``versions`` as far as the partner has them."""
     spelling: Spelling = "auto"

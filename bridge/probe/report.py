@@ -42,6 +42,11 @@ class Report:
     requests: int = 0
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
+    @property
+    def opened(self) -> bool:
+        """Whether the token opened anything beyond versions."""
+        return any(one.session.opened for one in self.probed)
+
     def count(self, severity: Severity) -> int:
         """How many findings weigh so much."""
         return sum(finding.severity is severity for one in self.probed for finding in one.findings)
@@ -63,10 +68,11 @@ class Report:
             "violations": self.count(Severity.VIOLATION),
             "warnings": self.count(Severity.WARNING),
             "notes": self.count(Severity.NOTE),
+            "opened": self.opened,
             "requests": self.requests,
             "ended_early": self.ended or None,
             "probed": [self._version(one) for one in self.probed],
-            "not_judged": [{"rule": ident, "because": because} for ident, because in NOT_JUDGED.items()],
+            "not_judged": [{"rule": ident, "title": title, "because": why} for ident, (title, why) in NOT_JUDGED.items()],
         }
 
     def _version(self, one: VersionReport) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from bridge.probe.exchange import Caller, Ended, Exchange
 from bridge.probe.look import folded, parts, split, text
 from bridge.probe.options import VERSIONS, Options, Unusable
 from bridge.probe.report import Report, VersionReport
-from bridge.probe.scenarios import SCENARIOS, connection, token_a
+from bridge.probe.scenarios import SCENARIOS, connection, opens, token_a
 from bridge.probe.session import Session
 
 
@@ -30,7 +30,7 @@ async def probe(options: Options) -> Report:
             except Ended as why:
                 report.ended = str(why)
             report.probed.append(VersionReport(version, url, session))
-            if report.ended:
+            if report.ended or (session.opened and not options.every and not options.versions):
                 break
     report.requests = caller.count
     report.secrets = _secrets(report, options)
@@ -65,7 +65,7 @@ def _chosen(options: Options, offered: list[tuple[str, str]]) -> list[tuple[str,
     names = ", ".join(version for version, _ in offered) or "none"
     if not known:
         raise Unusable(f"no version that is known here; the partner has {names[:100]}")
-    wanted = options.versions or (next(version for version in VERSIONS if version in known),)
+    wanted = options.versions or tuple(version for version in VERSIONS if version in known)
     missing = [version for version in wanted if version not in known]
     if options.every:
         wanted = tuple(version for version in wanted if version in known)
@@ -83,10 +83,17 @@ async def _probe(session: Session, versions: Exchange) -> None:
             return
         if session.options.token_a:
             await token_a(session)
+            session.opened = True
+            return
+        pinned = session.options.versions and not session.options.every
+        if not pinned and not await opens(session):
+            told = "no list opens: the token may be registered for another version, or not at all (--version, --token-a)"
+            session.problems.append(told)
             return
     except Unreachable as why:
         session.problems.append(f"version details: {why.because}")
         return
+    session.opened = True
     for name, scenario in SCENARIOS.items():
         if name in session.options.skip or (name == "write" and not session.options.write):
             continue

@@ -49,6 +49,17 @@ async def _credentials(session: Session, module: Module) -> None:
         session.introduce(exchange.data)
 
 
+async def opens(session: Session) -> bool:
+    """Whether the token opens any list of the version: it is registered for one version, and others may offer it nothing."""
+    for module in session.lists()[:3]:
+        params = {"limit": "1"} | session.base(module.identifier)
+        exchange = await session.ask("GET", with_query(module.url, params), module=module.identifier)
+        module.asked, module.outcome = True, exchange.told
+        if exchange.status not in (401, 403, 404, 405):
+            return True
+    return not session.lists()
+
+
 # --- who is let in
 
 

@@ -63,6 +63,8 @@ class Session:
     parties: list[Party] = field(factory=list, init=False)
     crawls: dict[str, Crawl] = field(factory=dict, init=False)
     problems: list[str] = field(factory=list, init=False)
+    opened: bool = field(default=False, init=False)
+    """Whether the token opens the version: then the scenarios were tried."""
     since: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:

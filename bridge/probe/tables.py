@@ -17,11 +17,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 from attrs import frozen
 
-from bridge.codec.wire import S64, S255, Ci2, Ci3, Wire
-from bridge.ocpi.wire import v211, v221, v221_messages, v230
-from bridge.ocpi.wire.v221 import BusinessDetails
-
-_Ci5 = Annotated[str, msgspec.Meta(extra={"max": 5, "ident": True})]
+from bridge.codec.wire import Ci2, Ci3, Wire
+from bridge.ocpi.version import BY_NUMBER
+from bridge.ocpi.wire import v221_messages, v230_messages
 
 URLS = frozenset({"url", "website", "thumbnail", "terms_and_conditions", "tariff_alt_url", "response_url"})
 """Fields of type URL: the wire types hold them as texts of 255 characters."""
@@ -32,30 +30,9 @@ _OPEN_230 = frozenset({
 })  # fmt: skip
 """Enumerations that 2.3.0 leaves open (types, OpenEnum)."""
 
-MODULES = {
-    "2.1.1": frozenset({"cdrs", "commands", "credentials", "locations", "sessions", "tariffs", "tokens"}),
-    "2.2.1": frozenset(one.value for one in v221_messages.ModuleID),
-    "2.3.0": frozenset(one.value for one in v221_messages.ModuleID) | {"invoicereconciliation", "payments", "Booking"},
-}
-"""The modules that each version knows."""
-
-CODES = {
-    "2.1.1": frozenset({1000, 2000, 2001, 2002, 2003, 3000, 3001, 3002, 3003}),
-    "2.2.1": frozenset({1000, 2000, 2001, 2002, 2003, 2004, 3000, 3001, 3002, 3003, 4000, 4001, 4002, 4003}),
-}
-CODES["2.3.0"] = CODES["2.2.1"]
-"""The OCPI status codes of each version (status_codes)."""
-
-
-class Role230(StrEnum):
-    """Role: a hub is none from 2.3.0 on."""
-
-    CPO = "CPO"
-    EMSP = "EMSP"
-    NAP = "NAP"
-    NSP = "NSP"
-    OTHER = "OTHER"
-    SCSP = "SCSP"
+MODULES = {number: frozenset(one.value for one in spoken.messages.ModuleID) for number, spoken in BY_NUMBER.items()}
+MODULES["2.3.0"] |= {"invoicereconciliation", "payments", "Booking"}
+"""The modules that each version knows; 2.3.0 forgets some of its own in its table of identifiers."""
 
 
 class ConnectionStatus(StrEnum):
@@ -65,58 +42,6 @@ class ConnectionStatus(StrEnum):
     OFFLINE = "OFFLINE"
     PLANNED = "PLANNED"
     SUSPENDED = "SUSPENDED"
-
-
-class CommandResponseType211(StrEnum):
-    """CommandResponseType of 2.1.1."""
-
-    NOT_SUPPORTED = "NOT_SUPPORTED"
-    REJECTED = "REJECTED"
-    ACCEPTED = "ACCEPTED"
-    TIMEOUT = "TIMEOUT"
-    UNKNOWN_SESSION = "UNKNOWN_SESSION"
-
-
-class Endpoint211(Wire, kw_only=True):
-    """Endpoint of 2.1.1, without a role."""
-
-    identifier: str
-    url: S255
-
-
-class VersionDetails211(Wire, kw_only=True):
-    """Version details of 2.1.1."""
-
-    version: str
-    endpoints: tuple[Endpoint211, ...]
-
-
-class Credentials211(Wire, kw_only=True):
-    """Credentials of 2.1.1: one party."""
-
-    url: S255
-    token: S64
-    party_id: Ci3
-    country_code: Ci2
-    business_details: BusinessDetails
-
-
-class CredentialsRole230(Wire, kw_only=True):
-    """CredentialsRole of 2.3.0."""
-
-    role: Role230
-    business_details: BusinessDetails
-    party_id: Ci3
-    country_code: Ci2
-
-
-class Credentials230(Wire, kw_only=True):
-    """Credentials of 2.3.0: ``hub_party_id`` is country and party of a hub."""
-
-    token: S64
-    url: S255
-    hub_party_id: _Ci5 | None = None
-    roles: tuple[CredentialsRole230, ...]
 
 
 class ClientInfo(Wire, kw_only=True):
@@ -134,29 +59,18 @@ class ClientInfo230(Wire, kw_only=True):
 
     party_id: Ci3
     country_code: Ci2
-    role: Role230
+    role: v230_messages.Role
     status: ConnectionStatus
     last_updated: datetime
 
 
-class CommandResponse211(Wire, kw_only=True):
-    """CommandResponse of 2.1.1: also the result that follows."""
-
-    result: CommandResponseType211
-
-
-_HERE: dict[str, dict[str, Any]] = {
-    "2.1.1": {"VersionDetails": VersionDetails211, "Credentials": Credentials211, "CommandResponse": CommandResponse211},
-    "2.2.1": {"ClientInfo": ClientInfo},
-    "2.3.0": {"Credentials": Credentials230, "ClientInfo": ClientInfo230},
-}  # fmt: skip
-_MODULES: dict[str, Any] = {"2.1.1": v211, "2.2.1": v221, "2.3.0": v230}
+_HERE: dict[str, dict[str, Any]] = {"2.2.1": {"ClientInfo": ClientInfo}, "2.3.0": {"ClientInfo": ClientInfo230}}
 
 
 def table(version: str, name: str) -> Any:
     """The wire type of an object or message; None if the version has no such table here."""
-    found = _HERE[version].get(name) or getattr(_MODULES[version], name, None)
-    return found or getattr(v221_messages, name, None)
+    spoken = BY_NUMBER[version]
+    return _HERE.get(version, {}).get(name) or getattr(spoken.objects, name, None) or getattr(spoken.messages, name, None)
 
 
 def is_open(version: str, cls: type) -> bool:

@@ -123,10 +123,25 @@ async def test_an_unregistered_token_opens_versions_only() -> None:
 
 
 async def test_a_registered_token_is_needed_for_lists() -> None:
-    report = await probed(Partner(functional=False), skip=frozenset({"access", "methods", "objects"}))
-    untold = {o.rule.ident: o.because for o in report.probed[0].session.book.outcomes() if o.verdict is Verdict.UNTOLD}
+    report = await probed(Partner(functional=False))
     assert pp.told(report) == []
+    assert "no list opens" in report.probed[0].session.problems[0]
+    insisting = await probed(Partner(functional=False), versions=("2.2.1",), skip=frozenset({"access", "methods", "objects"}))
+    untold = {o.rule.ident: o.because for o in insisting.probed[0].session.book.outcomes() if o.verdict is Verdict.UNTOLD}
+    assert pp.told(insisting) == []
     assert "401" in untold["11b"]
+
+
+async def test_the_version_is_probed_that_the_token_opens() -> None:
+    async with serving(Partner("2.3.0", functional=False)) as new, serving(Partner("2.2.1")) as old:
+
+        def both(request: web.Request, reply: Reply) -> None:
+            if request.path == "/ocpi/versions":
+                reply.envelope["data"].append({"version": "2.2.1", "url": f"{old.url}/ocpi/cpo/2.2.1"})
+
+        new.after = both
+        report = await probe(Options(f"{new.url}/ocpi/versions", pp.TOKEN, pause=0.0))
+        assert [(one.version, one.session.opened) for one in report.probed] == [("2.3.0", False), ("2.2.1", True)]
 
 
 @pytest.mark.parametrize("answer", [
@@ -200,6 +215,8 @@ async def test_the_command_ends_with_2_if_there_is_nothing_to_probe(tmp_path: An
     result = await run(Partner(), "--token-file", str(file))
     assert (result.exit_code, "HTTP 401" in result.output) == (2, True)
     assert "Traceback" not in result.output
+    closed = await run(Partner(functional=False), "--token", pp.TOKEN)
+    assert (closed.exit_code, "no list opens" in closed.output) == (2, True)
     missing = await run(Partner(), "--token", pp.TOKEN, "--version", "2.3.0")
     assert (missing.exit_code, "does not have 2.3.0" in missing.output) == (2, True)
 
@@ -214,7 +231,7 @@ def test_the_rules_are_printed_without_asking_anybody() -> None:
     result = said("--rules", "--json")
     rows = {one["rule"]: one for one in json.loads(result.output)}
     assert rows["21a"]["how"] == "Every page."
-    assert rows["75"]["title"] == "not judged from outside"
+    assert rows["75"]["weight"] == "not judged"
 
 
 @pytest.mark.parametrize(("spelling", "accepts"), [("base64", "raw"), ("raw", "base64")])
