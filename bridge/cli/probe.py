@@ -130,12 +130,10 @@ def _rules(as_json: bool) -> None:
 
 def _print(report: Report) -> None:
     told = report.as_json()
-    click.echo(
-        f"{told['versions_url']}: versions {', '.join(told['versions'])}; token {told['token_spelling']}; {told['requests']} requests"
-    )
+    click.echo(f"{told['versions_url']}: versions {', '.join(told['versions'])}; {told['requests']} requests")
     for one in told["probed"]:
         parties = ", ".join(f"{p['role']} {p['country_code']}*{p['party_id']}" for p in one["parties"]) or "parties not told"
-        click.echo(f"\nOCPI {one['version']}: {parties}\n")
+        click.echo(f"\nOCPI {one['version']}: {parties}; token sent {one['token_spelling']}\n")
         modules = [(m["identifier"], m["role"] or "?", m["answer"] or ("no answer" if m["asked"] else "not asked"),
                     "" if m["objects"] is None else str(m["objects"])) for m in one["modules"]]  # fmt: skip
         _table("Modules", ("module", "role", "answer", "objects"), modules)

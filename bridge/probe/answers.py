@@ -46,7 +46,7 @@ def code(answer: Answer) -> Iterator[Fault]:
 @rule("8d", "timestamp is there, a DateTime", on=Answer)
 def timestamp(answer: Answer) -> Iterator[Fault]:
     """Every envelope."""
-    if not answer.exchange.envelope:
+    if answer.exchange.envelope.get("status_code") is None:
         return
     found = answer.exchange.envelope.get("timestamp")
     if found is None:

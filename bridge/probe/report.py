@@ -21,6 +21,8 @@ class VersionReport:
     version: str
     url: str
     session: Session
+    spelling: str
+    """How the token was sent: ``base64`` or ``raw``."""
 
     @property
     def findings(self) -> list[Finding]:
@@ -30,11 +32,10 @@ class VersionReport:
 
 @define
 class Report:
-    """What was found at one partner. ``spelling`` is how the token was sent: ``base64`` or ``raw``."""
+    """What was found at one partner."""
 
     versions_url: str
     at: datetime
-    spelling: str
     versions: list[str]
     probed: list[VersionReport] = field(factory=list)
     ended: str = ""
@@ -63,7 +64,6 @@ class Report:
         return {
             "versions_url": self.versions_url,
             "at": self.at.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "token_spelling": self.spelling,
             "versions": self.versions,
             "violations": self.count(Severity.VIOLATION),
             "warnings": self.count(Severity.WARNING),
@@ -80,6 +80,7 @@ class Report:
         return {
             "version": one.version,
             "url": one.url,
+            "token_spelling": one.spelling,
             "parties": [{"role": p.role, "country_code": p.country_code, "party_id": p.party_id} for p in session.parties],
             "modules": [self._module(one) for one in session.modules],
             "findings": [self._finding(finding) for finding in one.findings],

@@ -22,14 +22,14 @@ async def probe(options: Options) -> Report:
     async with caller:
         versions = await _versions(options, caller)
         offered = _offered(versions)
-        report = Report(options.versions_url, datetime.now(UTC), "raw" if caller.raw else "base64", [v for v, _ in offered])
+        report = Report(options.versions_url, datetime.now(UTC), [version for version, _ in offered])
         for version, url in _chosen(options, offered):
             session = Session(options, caller, version, url)
             try:
                 await _probe(session, versions)
             except Ended as why:
                 report.ended = str(why)
-            report.probed.append(VersionReport(version, url, session))
+            report.probed.append(VersionReport(version, url, session, "raw" if caller.raw else "base64"))
             if report.ended or (session.opened and not options.every and not options.versions):
                 break
     report.requests = caller.count

@@ -25,7 +25,7 @@ async def connection(session: Session, versions: Exchange) -> bool:
     session.note(versions, functional=False)
     for place, one in enumerate(versions.data if isinstance(versions.data, list) else ()):
         session.book.judge(Thing(session.version, "Version", one, versions, f"data[{place}]"))
-    details = await session.ask("GET", session.url, module="versions")
+    details = await _details(session)
     session.book.judge(Details(session.version, details, session.caller.home))
     if not details.succeeded or not isinstance(details.data, dict):
         session.problems.append(f"{details.line}: no version details ({details.told})")
@@ -38,6 +38,18 @@ async def connection(session: Session, versions: Exchange) -> bool:
     if session.version == V211 and session.side() is None:
         session.problems.append("2.1.1 endpoints have no role, and these do not show whether they are a CPO's: give --role")
     return True
+
+
+async def _details(session: Session) -> Exchange:
+    """GET version details, with the token as the version demands it, else the other way (unless it is told how)."""
+    caller = session.caller
+    if session.options.spelling == "auto":
+        caller.raw = session.version == V211
+        details = await session.ask("GET", session.url, module="versions")
+        if details.status not in (401, 403):
+            return details
+        caller.raw = not caller.raw
+    return await session.ask("GET", session.url, module="versions")
 
 
 async def _credentials(session: Session, module: Module) -> None:

@@ -1,0 +1,1 @@
+"""Interoperability with code that is not ours. Scripts: no test run collects them (docs/interop.md)."""
