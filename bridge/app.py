@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """The clock of the bridge."""
-    return datetime.now(UTC)
+    """The clock of the bridge, in milliseconds: no protocol has finer times."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def book_of(config: BridgeConfig) -> Book:

@@ -3,6 +3,7 @@
 from bridge.mapping.context import Context, Facts, Settings
 from bridge.mapping.convert import (
     KEEP_REST,
+    MILLISECONDS,
     SAME,
     UTC_TIME,
     WHOLE,
@@ -36,7 +37,7 @@ from bridge.mapping.rows import ANYTHING, Row, Source, derived, from_partner, no
 
 __all__ = [
     "ANYTHING",
-    "DEFAULTED", "DROPPED", "KEEP_REST", "NARROWED", "REFUSED", "ROUNDED", "SAME", "TRUNCATED", "UTC_TIME", "WHOLE",
+    "DEFAULTED", "DROPPED", "KEEP_REST", "MILLISECONDS", "NARROWED", "REFUSED", "ROUNDED", "SAME", "TRUNCATED", "UTC_TIME", "WHOLE",
     "At", "Bound", "Context", "Converter", "Custom", "Digits", "Each", "Facts", "First", "Loss", "Mapping",
     "MappingError", "Memo", "Of", "One", "Parsed", "Row", "Scaled", "Settings", "Source", "Table", "UpTo",
     "WholeSeconds", "by_name", "derived", "from_partner", "no_place", "no_source", "row",

@@ -140,6 +140,22 @@ class WholeSeconds(Utc):
         return value
 
 
+class Milliseconds(Utc):
+    """A moment with at most three digits of a second: more are cut off."""
+
+    note = "UTC, milliseconds"
+
+    def out(self, value: Any, cx: Context, at: At) -> Any:
+        more = value.microsecond % 1000
+        if more:
+            cx.lose(at.src[0], ROUNDED, value.isoformat(), "milliseconds there")
+            return value.replace(microsecond=value.microsecond - more)
+        return value
+
+
+MILLISECONDS = Milliseconds()
+
+
 class Digits(Converter):
     """A decimal with at most ``places`` digits after the point; more are rounded half up and said to be."""
 

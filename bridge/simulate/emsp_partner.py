@@ -144,7 +144,7 @@ class Operator:
         sent = CommandSent(str(uuid.uuid4()), kind)
         self.emsp.commands[sent.id] = sent
         body = {"response_url": f"{self.emsp.url}{self.emsp.path}/commands/{sent.id}"} | body
-        url = f"{self._endpoint('commands', 'RECEIVER')}/{kind}"
+        url = f"{self._endpoint('commands', 'RECEIVER').rstrip('/')}/{kind}"
         response = await self.data("POST", url, {n: v for n, v in body.items() if v is not None})
         for because in self.emsp.faults("CommandResponse", response):
             self.emsp.reject(method="POST", path=url, answer=200, because=because)
@@ -163,7 +163,7 @@ class Operator:
         url = self.emsp.endpoints.get(self._named([(module, role)])[0])
         if url is None:
             raise Reject(3003, f"the operator has no {module} {role}")
-        return url.rstrip("/")
+        return url
 
     # --- tokens and lists
 
@@ -179,7 +179,7 @@ class Operator:
         return await self._token("PATCH", token, change)
 
     async def _token(self, method: str, token: dict[str, Any], body: dict[str, Any]) -> int:
-        url = self._endpoint("tokens", "RECEIVER") + "/" + "/".join(
+        url = self._endpoint("tokens", "RECEIVER").rstrip("/") + "/" + "/".join(
             quote(part, safe="") for part in (self.emsp.country_code, self.emsp.party_id, token["uid"]))  # fmt: skip
         status, envelope, _ = await self.call(method, url, body, params=None if self.emsp.older else {"type": token["type"]})
         if envelope["status_code"] != 1000:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -147,8 +148,15 @@ class JsonCodec:
             yield b"\n]\n"
 
 
-encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
-"""A wire object as JSON, decimals as numbers, identifiers as texts."""
+_encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
+_MICROSECONDS = re.compile(rb'(?<=")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})000Z(?=")')
+
+
+def encode(record: Any) -> bytes:
+    """A wire object as JSON, decimals as numbers, identifiers as texts, times with three digits of a second where these do
+    (OCPI's DateTime has no room for six)."""
+    data = _encode(record)
+    return _MICROSECONDS.sub(rb"\1Z", data) if b'000Z"' in data else data
 
 
 @frozen

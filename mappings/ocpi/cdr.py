@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.mapping import (
     DEFAULTED,
-    UTC_TIME,
+    MILLISECONDS,
     WHOLE,
     At,
     Context,
@@ -150,8 +150,8 @@ def _hours(o: c.Cdr, cx: Context) -> Any:
 CDR = Mapping(c.Cdr, w.CDR, (
     row("party", ("country_code", "party_id"), Operator(), using="place.evse_id"),
     row("id", "id", Of(CdrId), or_else=derived(lambda o, cx: o.operator_session_id or o.hub_session_id, "the session's id")),
-    row("start", "start_date_time", UTC_TIME),
-    row("end", "end_date_time", UTC_TIME),
+    row("start", "start_date_time", MILLISECONDS),
+    row("end", "end_date_time", MILLISECONDS),
     row("session_id", "session_id", Of(SessionId)),
     row("token", "cdr_token", One(TOKEN, WHOLE)),
     row("auth_method", "auth_method", AUTH_METHOD, or_else=from_partner("auth_method")),
@@ -176,7 +176,7 @@ CDR = Mapping(c.Cdr, w.CDR, (
     row("credit", "credit"),
     row("credit_reference_id", "credit_reference_id"),
     row("home_charging_compensation", "home_charging_compensation"),
-    row("last_updated", "last_updated", UTC_TIME, or_else=derived(lambda o, cx: cx.facts.now, "the moment of reading")),
+    row("last_updated", "last_updated", MILLISECONDS, or_else=derived(lambda o, cx: cx.facts.now, "the moment of reading")),
     no_place("charging_start", because="OCPI's periods tell when energy flowed"),
     no_place("charging_end", because="OCPI's periods tell when energy flowed"),
     no_place("utc_offset_minutes", because="OCPI's times are UTC"),

@@ -9,10 +9,10 @@ from bridge.errors import Refused
 from bridge.mapping import (
     DEFAULTED,
     DROPPED,
+    MILLISECONDS,
     NARROWED,
     ROUNDED,
     SAME,
-    UTC_TIME,
     At,
     Context,
     Converter,
@@ -383,14 +383,14 @@ CONNECTOR = Mapping(c.Connector, w.Connector, (
         ("power_type", "max_voltage", "max_amperage", "max_electric_power"), Electric(), using="plug"),
     row("tariff_ids", "tariff_ids", Of(TariffId), many=True),
     row("terms_url", "terms_and_conditions", URL),
-    row("last_updated", "last_updated", UTC_TIME, or_else=derived(changed, NOW)),
+    row("last_updated", "last_updated", MILLISECONDS, or_else=derived(changed, NOW)),
     no_place("modes", because="OCPI has no charging modes"),
     no_place("capabilities", because="not before OCPI 2.3.0"),
 ), name="Connector")  # fmt: skip
 
 SCHEDULE = Mapping(c.ScheduledStatus, w.StatusSchedule, (
-    row("begin", "period_begin", UTC_TIME),
-    row("end", "period_end", UTC_TIME),
+    row("begin", "period_begin", MILLISECONDS),
+    row("end", "period_end", MILLISECONDS),
     row("status", "status", STATUS),
 ))  # fmt: skip
 
@@ -410,7 +410,7 @@ EVSE = Mapping(c.Evse, w.EVSE, (
     row("directions", "directions", TEXTS),
     row("parking_restrictions", "parking_restrictions", RESTRICTION, many=True),
     row("images", "images", IMAGE, many=True),
-    row("last_updated", "last_updated", UTC_TIME, or_else=derived(lambda o, cx: cx.facts.now, NOW)),
+    row("last_updated", "last_updated", MILLISECONDS, or_else=derived(lambda o, cx: cx.facts.now, NOW)),
     no_place("power_levels", because="OCPI ties power to connectors"),
     no_place("current", because=_OCHP_ONLY),
     no_place("ratings", because=_OCHP_ONLY),
@@ -475,7 +475,7 @@ LOCATION = Mapping(c.Location, w.Location, (
     row("place.charging_when_closed", "charging_when_closed"),
     row("place.images", "images", IMAGE, many=True),
     row("place.energy_mix", "energy_mix", One(ENERGY_MIX)),
-    row("place.last_updated", "last_updated", UTC_TIME, or_else=derived(_newest, "the newest of its EVSEs, or now")),
+    row("place.last_updated", "last_updated", MILLISECONDS, or_else=derived(_newest, "the newest of its EVSEs, or now")),
     no_place("place.utc_offset", because="OCPI names the time zone itself"),
     no_place("place.related_resources", because=_OCHP_ONLY),
     no_place("place.parking_places", because="not before OCPI 2.3.0"),

@@ -8,7 +8,7 @@ from typing import Any
 from bridge.mapping import (
     DEFAULTED,
     KEEP_REST,
-    UTC_TIME,
+    MILLISECONDS,
     WHOLE,
     At,
     Context,
@@ -60,7 +60,7 @@ VOLUME = Mapping(c.Volume, w.CdrDimension, (
 ))  # fmt: skip
 
 PERIOD = Mapping(c.ChargingPeriod, w.ChargingPeriod, (
-    row("start", "start_date_time", UTC_TIME),
+    row("start", "start_date_time", MILLISECONDS),
     row("volumes", "dimensions", Each(VOLUME, KEEP_REST)),
     row("tariff_id", "tariff_id", Of(TariffId)),
 ))  # fmt: skip
@@ -110,8 +110,8 @@ NA = "not known: #NA"
 SESSION = Mapping(c.Session, w.Session, (
     row("party", ("country_code", "party_id"), Operator(), using="evse_id"),
     row("id", "id", Of(SessionId), or_else=derived(lambda o, cx: o.hub_session_id, "the hub's session id")),
-    row("start", "start_date_time", UTC_TIME, or_else=derived(lambda o, cx: o.charging_start, "the start of charging")),
-    row("end", "end_date_time", UTC_TIME),
+    row("start", "start_date_time", MILLISECONDS, or_else=derived(lambda o, cx: o.charging_start, "the start of charging")),
+    row("end", "end_date_time", MILLISECONDS),
     row("kwh", "kwh", or_else=derived(_kwh, "nothing is charged yet at the start")),
     row("token", "cdr_token", One(TOKEN, WHOLE)),
     row("auth_method", "auth_method", AUTH_METHOD, or_else=from_partner("auth_method")),
@@ -124,7 +124,7 @@ SESSION = Mapping(c.Session, w.Session, (
     row("periods", "charging_periods", PERIOD, many=True),
     row("total_cost", "total_cost", One(PRICE)),
     row("status", "status", STATUS, or_else=derived(_status, "from the kind of notification")),
-    row("last_updated", "last_updated", UTC_TIME,
+    row("last_updated", "last_updated", MILLISECONDS,
         or_else=derived(lambda o, cx: o.observed or o.end or cx.facts.now, "the moment told of, or of reading")),
     no_place("evse_id", because="OCPI's session names the EVSE by its uid"),
     no_place("notification", because="only OICP has it"),

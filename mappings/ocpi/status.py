@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.mapping import UTC_TIME, Mapping, Of, derived, no_place, row
+from bridge.mapping import MILLISECONDS, Mapping, Of, derived, no_place, row
 from bridge.model import location as c
 from bridge.model.ids import EvseId, EvseUid, LocationId
 from bridge.ocpi.wire import v221_status as w
@@ -13,7 +13,7 @@ STATUS = Mapping(c.EvseStatus, w.EvseStatus, (
     row("evse_id", "evse_id", Of(EvseId)),
     row("location_id", "location_id", Of(LocationId)),
     row("status", "status", VALUES),
-    row("updated", "last_updated", UTC_TIME, or_else=derived(lambda o, cx: cx.facts.now, "the moment of reading")),
+    row("updated", "last_updated", MILLISECONDS, or_else=derived(lambda o, cx: cx.facts.now, "the moment of reading")),
     no_place("valid_until", because="OCPI's status holds until the next one"),
     no_place("parking_id", because="OCPI has no status of parking spots"),
 ), name="EVSE status")  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from bridge.mapping import (
     DEFAULTED,
-    UTC_TIME,
+    MILLISECONDS,
     At,
     Context,
     Converter,
@@ -96,7 +96,7 @@ TOKEN = Mapping(c.Token, w.Token, (
     row("language", "language"),
     row("default_profile", "default_profile_type", PROFILE),
     row("energy_contract", "energy_contract", One(ENERGY_CONTRACT)),
-    row("last_updated", "last_updated", UTC_TIME, or_else=derived(lambda o, cx: cx.facts.now, "the moment of reading")),
+    row("last_updated", "last_updated", MILLISECONDS, or_else=derived(lambda o, cx: cx.facts.now, "the moment of reading")),
     no_place("rfid", because="OCPI does not tell kinds of RFID cards"),
     no_place("hashed", because="a hashed uid cannot be an OCPI uid", refuse_when=c.UidHash.SHA_1),
     no_place("expires", because="OCPI says whether a token is valid, not until when"),

@@ -18,6 +18,7 @@ from bridge.mapping import (
     DEFAULTED,
     DROPPED,
     KEEP_REST,
+    MILLISECONDS,
     NARROWED,
     REFUSED,
     ROUNDED,
@@ -45,6 +46,7 @@ from bridge.mapping import (
     no_source,
     row,
 )
+from bridge.translate.files import encode
 
 
 class Colour(StrEnum):
@@ -511,3 +513,15 @@ def test_the_first_of_a_list() -> None:
 def test_times_are_utc() -> None:
     naive = datetime(2026, 3, 1, 8)  # noqa: DTZ001  (what a partner sends without a zone)
     assert UTC_TIME.back(naive, Context(), At(("a",), ("b",))) == datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+def test_times_for_ocpi_have_three_digits_of_a_second_at_most() -> None:
+    cx, at = Context(), At(("when",), ("When",))
+    exact = datetime(2026, 3, 1, 8, 0, 0, 123000, tzinfo=UTC)
+    assert MILLISECONDS.out(exact, cx, at) == exact
+    assert cx.losses == []
+    assert MILLISECONDS.out(exact.replace(microsecond=123999), cx, at) == exact
+    assert [(loss.path, loss.kind) for loss in cx.losses] == [("when", "rounded")]
+    assert encode({"at": exact, "text": "at 2026-03-01T08:00:00.123000Z"}) == (
+        b'{"at":"2026-03-01T08:00:00.123Z","text":"at 2026-03-01T08:00:00.123000Z"}'
+    )
