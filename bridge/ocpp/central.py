@@ -25,8 +25,10 @@ from attrs import field, frozen
 
 from bridge.errors import ConfigError, Declined, PartnerError, Unreachable
 from bridge.model.command import CommandResult
+from bridge.model.profile import ChargingProfile, ProfileOutcome, ProfileResult, RateUnit
 from bridge.ocpp import v16
 from bridge.ocpp.frame import Call, ErrorCode
+from bridge.ocpp.smart import SmartCharging
 from bridge.ocpp.station import Lanes, Station
 from bridge.ocpp.v16 import Messages, wire_time
 from bridge.roaming.ports import ChargerAnswer, ChargerEvents, ConnectorRef
@@ -100,6 +102,7 @@ class CentralSystem:
         self._events = events
         self._config = config
         self._messages = Messages(events, config.heartbeat, config.jitter, config.clock)
+        self._smart = SmartCharging(self.call, config.clock)
         self._stations: dict[str, Station] = {}
         self._lanes: WeakValueDictionary[str, Lanes] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -268,6 +271,18 @@ class CentralSystem:
     async def cancel(self, charge_point: str, reservation: int) -> CommandResult:
         """CancelReservation, 5.2."""
         return await self._command(charge_point, "CancelReservation", {"reservationId": reservation}, v16.CANCEL)
+
+    async def set_profile(self, ref: ConnectorRef, transaction: int, number: int, profile: ChargingProfile) -> ProfileResult:
+        """SetChargingProfile, 5.16."""
+        return await self._smart.set(ref, transaction, number, profile)
+
+    async def clear_profile(self, charge_point: str, number: int) -> ProfileResult:
+        """ClearChargingProfile, 5.5."""
+        return await self._smart.clear(charge_point, number)
+
+    async def composite(self, ref: ConnectorRef, seconds: int, unit: RateUnit | None) -> ProfileOutcome:
+        """GetCompositeSchedule, 5.7."""
+        return await self._smart.composite(ref, seconds, unit)
 
     async def _command(self, charge_point: str, action: str, payload: Mapping[str, Any],
                        results: Mapping[str, CommandResult]) -> CommandResult:  # fmt: skip

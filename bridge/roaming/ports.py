@@ -22,6 +22,7 @@ from bridge.mapping.loss import Loss
 from bridge.model.command import Command, CommandOutcome, CommandResult
 from bridge.model.ids import EvseId
 from bridge.model.location import Status
+from bridge.model.profile import ChargingProfile, ProfileOutcome, ProfileResult, RateUnit
 from bridge.model.token import Allowed, Token, TokenKind
 
 # --- what goes out --------------------------------------------------------------------------------------------------
@@ -404,4 +405,16 @@ class ChargerControl(Protocol):
 
     async def cancel(self, charge_point: str, reservation: int) -> CommandResult:
         """CancelReservation."""
+        ...
+
+    async def set_profile(self, ref: ConnectorRef, transaction: int, number: int, profile: ChargingProfile) -> ProfileResult:
+        """SetChargingProfile for a transaction; the same ``number`` again replaces it. It ends with the transaction."""
+        ...
+
+    async def clear_profile(self, charge_point: str, number: int) -> ProfileResult:
+        """ClearChargingProfile; UNKNOWN: the charger has none of this number."""
+        ...
+
+    async def composite(self, ref: ConnectorRef, seconds: int, unit: RateUnit | None) -> ProfileOutcome:
+        """GetCompositeSchedule: what it plans for the next seconds, in this unit where it can; checked to make sense."""
         ...

@@ -34,6 +34,7 @@ from bridge.simulate.charger_commands import answer
 from bridge.simulate.charger_judge import Judge
 from bridge.simulate.charger_link import Link, NotAnsweredError, RefusedError
 from bridge.simulate.charger_memory import Connector, Entry, Memory, Transaction, VirtualClock, wire_time
+from bridge.simulate.charger_profiles import limit_at
 
 _SAME: Final = object()
 
@@ -54,6 +55,8 @@ class Behaviour:
     """Makes a signed value of register (kWh), time and context (``Transaction.Begin``, ``Transaction.End``)."""
     boots_again: bool = False
     """A BootNotification after every connection, not only the first."""
+    smart: bool = True
+    """Whether it takes charging profiles."""
     remote_plan: tuple[Decimal, Decimal] | None = None
     """kWh and minutes that are charged, and the transaction stopped, after a remote start."""
     answer_within: float = 30.0
@@ -80,6 +83,10 @@ class SimulatedCharger:
         self.judge = Judge()
         self.memory = Memory(queue, connectors, self.clock)
         self.connectors = self.memory.connectors
+        self.whole = Connector(0)
+        """The charger itself, which may have charging profiles as well."""
+        self.local_limit: Decimal | None = None
+        """kW that the site leaves to each connector, if it limits them."""
         self.heartbeat = 300
         self.boots = 0
         self.dropped: list[dict[str, Any]] = []
@@ -185,16 +192,21 @@ class SimulatedCharger:
         return made
 
     async def charge(self, connector: int, *, kwh: Decimal | None = None, minutes: Decimal | float | None = None) -> Decimal:
-        """Charge so much energy in so many minutes; what is not given follows from the power. The energy in kWh.
+        """Charge so much energy in so many minutes; what is not given follows from the power, as limited when it begins. The
+        energy in kWh.
 
-        Ends early when the transaction ends. ValueError without a transaction, or with neither figure.
+        Ends early when the transaction ends. ValueError without a transaction, with neither figure, or with no time where no
+        power is allowed.
         """
         one = self.connectors[connector]
         running, how = one.transaction, self.behaviour
         if running is None or (kwh is None and minutes is None):
             raise ValueError(f"connector {connector} has no transaction" if running is None else "how much is to be charged?")
-        hours = Decimal(str(minutes)) / 60 if minutes is not None else (kwh or Decimal(0)) / how.kw
-        energy = (kwh if kwh is not None else how.kw * hours) * 1000
+        kw = limit_at(self, one, self.clock.now()) / 1000
+        if minutes is None and not kw:
+            raise ValueError(f"connector {connector} may draw no power")
+        hours = Decimal(str(minutes)) / 60 if minutes is not None else (kwh or Decimal(0)) / kw
+        energy = (kwh if kwh is not None else kw * hours) * 1000
         begin, register, seconds = self.clock.now(), one.register, float(hours * 3600)
         passed = 0.0
         while passed < seconds and one.transaction is running:
@@ -256,7 +268,8 @@ class SimulatedCharger:
             "id": self.identity, "online": self.link.up.is_set(), "connects": self.link.connects, "boots": self.boots,
             "rejections": self.judge.rejections, "received": dict(self.judge.received), "answers": dict(self.judge.answers),
             "errors": self.judge.errors, "queue": len(self.memory.queue), "dropped": self.dropped,
-            "connectors": {str(c.number): {"status": c.status, "register_wh": str(c.register), "plugged": c.plugged}
+            "connectors": {str(c.number): {"status": c.status, "register_wh": str(c.register), "plugged": c.plugged,
+                                           "profiles": c.profiles}
                            for c in self.connectors.values()},
             "transactions": [asdict(one, filter=lambda a, _: a.name != "data") for one in self.memory.transactions],
         }  # fmt: skip
@@ -361,6 +374,7 @@ class SimulatedCharger:
         running.meter_stop, running.reason = meter_stop, reason
         running.stopped = wire_time(self.clock.now())
         one = self.connectors[running.connector]
+        one.profiles = [p for p in one.profiles if p["chargingProfilePurpose"] != "TxProfile"]  # they end with it
         data = [*running.data, self._values(one, running.stopped, "Transaction.End")]
         payload: dict[str, Any] = {"meterStop": meter_stop, "timestamp": running.stopped, "transactionData": data}
         if reason is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.simulate import charger_profiles
 from bridge.simulate.charger_memory import Connector
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ def _configuration(charger: SimulatedCharger, payload: dict[str, Any]) -> Answer
         "LocalAuthListMaxLength": str(charger.list_most),
         "StopTransactionOnInvalidId": "true",
         "AuthorizeRemoteTxRequests": "false",
-        "SupportedFeatureProfiles": "Core,LocalAuthListManagement,Reservation,RemoteTrigger",
+        "SupportedFeatureProfiles": "Core,LocalAuthListManagement,Reservation,RemoteTrigger" + ",SmartCharging" * charger.behaviour.smart,
+        **charger_profiles.configuration(charger),
     }
     asked = payload.get("key") or list(known)
     return {
@@ -181,6 +183,8 @@ _HANDLERS: Final[Mapping[str, Callable[[SimulatedCharger, dict[str, Any]], Answe
     "ChangeAvailability": _availability,
     "ChangeConfiguration": _change,
     "ClearCache": _clear_cache,
+    "ClearChargingProfile": charger_profiles.clear_profile,
+    "GetCompositeSchedule": charger_profiles.composite,
     "GetConfiguration": _configuration,
     "GetLocalListVersion": _list_version,
     "RemoteStartTransaction": _remote_start,
@@ -188,6 +192,7 @@ _HANDLERS: Final[Mapping[str, Callable[[SimulatedCharger, dict[str, Any]], Answe
     "ReserveNow": _reserve,
     "Reset": _reset,
     "SendLocalList": _send_list,
+    "SetChargingProfile": charger_profiles.set_profile,
     "TriggerMessage": _trigger,
     "UnlockConnector": _unlock,
 }

@@ -10,6 +10,7 @@
 ``POST``             ``/_sim/unplug`` ``{connector}``                        the car leaves
 ``POST``             ``/_sim/session`` ``{connector, id_tag, kwh, minutes}`` all of that
 ``POST``             ``/_sim/status`` ``{connector, status}``                tells another status, such as Faulted
+``POST``             ``/_sim/limit`` ``{kw}``                                kW that the site leaves it; null: no limit
 ``POST``             ``/_sim/offline``, ``/_sim/online``                     the network goes and comes
 ``POST``             ``/_sim/faults`` ``{silent, refuse, delay}``            the next CALLs get no answer, or CALLERROR;
                                                                              answers come ``delay`` seconds late
@@ -134,6 +135,11 @@ async def _status(charger: SimulatedCharger, body: Body) -> Body:
     return {}
 
 
+async def _limit(charger: SimulatedCharger, body: Body) -> Body:
+    charger.local_limit = _decimal(body, "kw")
+    return {}
+
+
 async def _offline(charger: SimulatedCharger, body: Body) -> Body:
     charger.offline()
     await charger.link.down.wait()
@@ -165,6 +171,7 @@ _WORK: dict[str, Callable[[SimulatedCharger, Body], Awaitable[Body]]] = {
     "unplug": _unplug,
     "session": _session,
     "status": _status,
+    "limit": _limit,
     "offline": _offline,
     "online": _online,
     "faults": _faults,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -51,7 +52,7 @@ def _validator(name: str) -> Any:
     checker = FormatChecker(formats=())
     # A zone is asked for: the central system's clock is what chargers set theirs by.
     checker.checks("date-time")(lambda value: not isinstance(value, str) or _RFC3339.fullmatch(value) is not None)
-    return Draft4Validator(json.loads(path.read_text()), format_checker=checker)
+    return Draft4Validator(json.loads(path.read_text(), parse_float=Decimal), format_checker=checker)
 
 
 def complaint(schema: str, payload: Any) -> tuple[str, str] | None:
@@ -62,10 +63,19 @@ def complaint(schema: str, payload: Any) -> tuple[str, str] | None:
     validator = _validator(schema) if re.fullmatch(r"[A-Za-z0-9]{1,60}", schema) else None
     if validator is None:
         return "NotImplemented", f"OCPP 1.6 knows no {schema[:60]}"
-    for error in validator.iter_errors(payload):
+    for error in validator.iter_errors(_exact(payload)):
         where = ".".join(str(part) for part in error.absolute_path) or "$"
         return _BY_RULE.get(error.validator, "PropertyConstraintViolation"), f"{where}: violates {error.validator}"
     return None
+
+
+def _exact(value: Any) -> Any:
+    """Numbers with a point as the Decimals that they are written as: the schemas ask for multiples of 0.1."""
+    if isinstance(value, dict):
+        return {key: _exact(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_exact(one) for one in value]
+    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 @define

@@ -72,6 +72,8 @@ class Connector:
     reservation: tuple[int, str, str] | None = None
     """Number, idTag, expiry as text."""
     transaction: Transaction | None = None
+    profiles: list[dict[str, Any]] = field(factory=list)
+    """ChargingProfile objects that were set here."""
 
 
 @define
