@@ -93,7 +93,7 @@ class RunningSession:
     """A session that is being metered, under the tariff valid at its start. Not for use by several threads.
 
     ``reserved_from`` is the start of a reservation that this session used up; its time becomes the first
-    period.
+    period. ``switches`` are moments from which another tariff holds, in order of time; energy is split there.
     """
 
     def __init__(
@@ -103,8 +103,12 @@ class RunningSession:
         rules: Rules = DEFAULT,
         *,
         reserved_from: datetime | None = None,
+        switches: Sequence[tuple[datetime, Tariff]] = (),
     ) -> None:
         self._tariffs = tuple(tariffs)
+        self._switches = [(utc(at, f"switches[{i}]"), tariff) for i, (at, tariff) in enumerate(switches)]
+        if self._switches != sorted(self._switches, key=lambda one: one[0]):
+            raise PricingError("switches", "they are not in order of time")
         self._zone = zone
         self._rules = rules
         self._reserved_from = None if reserved_from is None else utc(reserved_from, "reserved_from")
@@ -118,8 +122,7 @@ class RunningSession:
         tariff = choose(self._tariffs, begin)
         if tariff is None:
             raise NoTariffError("tariffs", f"no tariff is valid at {begin:%Y-%m-%dT%H:%M:%S%z}")
-        self._plan: Plan = plan_of(tariff, self._rules)
-        self._limits = (self._plan.kwhs, self._plan.powers, self._plan.currents)
+        self._use(tariff)
         self._start = at
         self._base = sample.kwh
         if self._reserved_from is not None:
@@ -170,6 +173,9 @@ class RunningSession:
                 f"the register goes back from {last.kwh + self._base} to {sample.kwh}",
             )
         state = _State(at, kwh, sample.charging, sample.power, sample.current)
+        while self._switches and self._switches[0][0] <= at:
+            self._switch(state)
+            last = self._last
         kwhs, powers, currents = self._limits
         key = (
             bisect_right(kwhs, kwh) if kwhs else 0,
@@ -186,6 +192,25 @@ class RunningSession:
             self._settle()
         self._count = number + 1
         return self._outlook(last)
+
+    def _switch(self, ahead: _State) -> None:
+        """Change to the next tariff on the way to a state."""
+        at, tariff = self._switches.pop(0)
+        last = self._last
+        point = last if at <= last.at else ahead if at == ahead.at else _interpolated(last, ahead, at)
+        with localcontext(EXACT):
+            self._walk(last, point)
+        self._close(point)
+        self._use(tariff)
+        if not any(one is tariff for one in self._tariffs):
+            self._tariffs = (*self._tariffs, tariff)
+        self._last = point
+        self._open(point, self._choose(point))
+        self._settle()
+
+    def _use(self, tariff: Tariff) -> None:
+        self._plan: Plan = plan_of(tariff, self._rules)
+        self._limits = (self._plan.kwhs, self._plan.powers, self._plan.currents)
 
     def _outlook(self, before: _State | None) -> Outlook:
         """The earlier of the next change in time and that by energy at the rate since the sample before."""
@@ -381,17 +406,19 @@ def price_session(
     rules: Rules = DEFAULT,
     *,
     reserved_from: datetime | None = None,
+    switches: Sequence[tuple[datetime, Tariff]] = (),
 ) -> PricedSession:
     """Charging periods and cost of a session from its meter samples, in order of time; the last one ends it.
 
     Every instant at which another component becomes active, interpolated to the second where no sample says
     it, starts a period; energy is split exactly at the limits of the tariff. Period times are in UTC, volumes
-    in kWh and in hours with four decimals. The tariff is the one valid at the start.
+    in kWh and in hours with four decimals. The tariff is the one valid at the start, until one of the
+    ``switches`` gives another.
 
     Raises PricingError for no samples and for samples out of order (path and reason), NoTariffError if no
     tariff is valid at the start.
     """
-    running = RunningSession(tariffs, zone, rules, reserved_from=reserved_from)
+    running = RunningSession(tariffs, zone, rules, reserved_from=reserved_from, switches=switches)
     for sample in samples:
         running.add(sample)
     return running.priced()

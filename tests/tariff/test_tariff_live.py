@@ -344,3 +344,51 @@ def test_a_sample_that_is_refused_changes_nothing() -> None:
     running.add(sample(30, 3))
     assert running.priced().kwh == 3
     assert price_periods(running.periods(), at(10), at(30), [tariff("ENERGY 1")], BERLIN).totals == running.priced().priced.totals
+
+
+# --- another tariff on the way
+
+
+GREEN = tariff("ENERGY 0.2", id=TariffId("GREEN"))
+
+
+def test_a_switch_splits_the_energy_at_its_moment_and_prices_each_part_by_its_tariff() -> None:
+    done = session(tariff("ENERGY 0.5"), sample(0, "100"), sample(60, "110"), switches=[(at(15), GREEN)])
+    assert starts(done) == [0, 15]
+    assert [(p.tariff_id, told(p)) for p in done.periods] == [
+        ("T", {"ENERGY": d("2.5"), "TIME": d("0.25")}), ("GREEN", {"ENERGY": d("7.5"), "TIME": d("0.75")})]  # fmt: skip
+    assert excl(done.priced.totals.total) == d("2.5") * d("0.5") + d("7.5") * d("0.2")
+    again = price_periods(done.periods, done.start, done.end, [tariff("ENERGY 0.5"), GREEN], BERLIN)
+    assert excl(again.totals.total) == excl(done.priced.totals.total)
+
+
+@pytest.mark.parametrize(("minute", "parts"), [(-10, [10]), (0, [10]), (20, [4, 6]), (30, [6, 4]), (60, [10]), (90, [10])])
+def test_a_switch_at_the_start_at_a_sample_and_after_the_end(minute: int, parts: list[int]) -> None:
+    done = session(tariff("ENERGY 0.5"), sample(0, 0), sample(20, 4), sample(30, 6), sample(60, 10), switches=[(at(minute), GREEN)])
+    assert [told(p)["ENERGY"] for p in done.periods] == parts
+    green = sum(told(p)["ENERGY"] for p in done.periods if p.tariff_id == "GREEN")
+    assert green == (10 if minute <= 0 else parts[1] if len(parts) == 2 else 0)
+    assert excl(done.priced.totals.total) == d(10) * d("0.5") - green * d("0.3")
+
+
+def test_there_and_back_again_within_one_sample() -> None:
+    own = tariff("ENERGY 0.5")
+    done = session(own, sample(0, 0), sample(60, 12), switches=[(at(10), GREEN), (at(10), own), (at(20), GREEN), (at(40), own)])
+    assert [(p.tariff_id, told(p)["ENERGY"]) for p in done.periods] == [("T", 2), ("T", 2), ("GREEN", 4), ("T", 4)]
+    assert excl(done.priced.totals.total) == 8 * d("0.5") + 4 * d("0.2")
+
+
+def test_durations_of_the_new_tariff_count_from_the_start_of_the_session() -> None:
+    late = tariff(element("TIME 6", min_duration=1800), "TIME 3", id=TariffId("LATE"))
+    done = session(tariff("TIME 1"), sample(0, 0), sample(60, 10), switches=[(at(20), late)])
+    assert starts(done) == [0, 20, 30]
+    assert excl(done.priced.totals.total) == d("3.833333333333"), "20 minutes at 1, 10 at 3 and 30 at 6 an hour"
+
+
+def test_switches_out_of_order_and_of_another_currency() -> None:
+    with pytest.raises(PricingError, match="order"):
+        session(tariff("ENERGY 0.5"), sample(0, 0), switches=[(at(20), GREEN), (at(10), GREEN)])
+    with pytest.raises(PricingError, match="cannot be added up"):
+        session(
+            tariff("ENERGY 0.5"), sample(0, 0), sample(60, 10), switches=[(at(20), tariff("ENERGY 1", id=TariffId("X"), currency="SEK"))]
+        )
