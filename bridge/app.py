@@ -33,7 +33,8 @@ def utc_now() -> datetime:
 def book_of(config: BridgeConfig) -> Book:
     """All agreements of a configuration."""
     return Book([
-        Agreement(name, a.operator, frozenset(a.kinds), frozenset(a.groups), a.valid_from, a.valid_until, dict(a.tariffs), a.test)
+        Agreement(name, a.operator, frozenset(a.kinds), frozenset(a.groups), a.valid_from, a.valid_until, dict(a.tariffs), a.test,
+                  preference_tariffs={group: tuple(names) for group, names in a.preference_tariffs.items()})
         for name, partner in config.partners.items() for a in partner.agreements
     ])  # fmt: skip
 
@@ -158,6 +159,8 @@ class Bridge:
                          chargers=frozenset(config.chargers),
                          cdr_deadline_hours={n: p.cdr_deadline_hours for n, p in config.partners.items()},
                          full_pull_hours={n: p.token_full_pull_hours for n, p in config.partners.items()},
+                         preferences_need={n: frozenset(o.preferences_need) for n, o in config.operators.items()},
+                         profile_seconds={n: p.profile_seconds for n, p in config.partners.items()},
                          terms={n: terms(p) for n, p in config.partners.items()})  # fmt: skip
         access = {
             name: ChargerAccess(c.password.read(f"chargers.{name}.password").encode() if c.password else None)

@@ -57,6 +57,9 @@ class OperatorConfig(_Model):
     name: str = Field(description="the operator's name, as partners and drivers see it")
     time_zone: str = Field(description="IANA time zone of its places (`Europe/Berlin`): in it tariffs' hours are meant")
     currency: str = Field("EUR", description="ISO 4217 currency of CDRs that no tariff prices")
+    preferences_need: list[Literal["departure_time", "energy_need"]] = Field(
+        default_factory=list, description="what charging preferences CHEAP and GREEN have to tell to be accepted"
+    )
     own_uids: list[str] = Field(default_factory=list, description="cards of the operator's own customers, never asked for elsewhere")
 
     @field_validator("party")
@@ -82,8 +85,8 @@ class ChargerConfig(_Model):
     connectors: dict[int, str] = Field(description="OCPP connector number -> EVSE-ID")
 
 
-AgreedKind = Literal["locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands"]
-ALL_KINDS: tuple[AgreedKind, ...] = ("locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands")
+AgreedKind = Literal["locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands", "profiles"]
+ALL_KINDS: tuple[AgreedKind, ...] = ("locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands", "profiles")
 
 
 class AgreementConfig(_Model):
@@ -95,6 +98,11 @@ class AgreementConfig(_Model):
     valid_from: datetime | None = Field(None, description="when it begins (with a time zone); from always")
     valid_until: datetime | None = Field(None, description="when it ends, not included; never")
     tariffs: dict[str, str] = Field(default_factory=dict, description="location group -> tariff id; `*` for the others")
+    preference_tariffs: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="location group -> ids of tariffs of the types PROFILE_CHEAP, PROFILE_FAST, PROFILE_GREEN, which charging"
+        " preferences select (OCPI from 2.2.1); `*` for the others",
+    )
     test: bool = Field(False, description="a test agreement: never mixed with production")
 
 
@@ -144,6 +152,12 @@ class PartnerConfig(_Model):
         default_factory=list,
         description="OCPI: hosts (`host` or `host:port`) besides the partner's own to which results of its commands may be sent,"
         " with our token",
+    )
+    profile_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="OCPI: the least time between two requests of a kind (set, clear, show) about the charging profile of a session;"
+        " sooner it is told that it asks too often",
     )
     live_url: str | None = Field(
         None, description="OCHP: the service for live status, if it is not beside `url` (`/live/` for `/service/`)"

@@ -259,7 +259,7 @@ def partner_show(config: Path, name: str, evse: str | None) -> None:
         if row is None:
             click.echo(f"  {evse}: not among our EVSEs")
         else:
-            for kind in ("locations", "status", "tariffs", "tokens", "commands", "sessions", "cdrs"):
+            for kind in ("locations", "status", "tariffs", "tokens", "commands", "profiles", "sessions", "cdrs"):
                 for line in book.explain(name, kind, row.scope, utc_now()):
                     click.echo(f"  {evse}, {kind}: {line}")
             click.echo(f"  {evse}: {_shown(settings, store, name, row, book.find(name, 'locations', row.scope, utc_now()))}")

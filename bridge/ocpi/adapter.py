@@ -20,8 +20,9 @@ from bridge.model.command import CommandOutcome
 from bridge.model.common import Text
 from bridge.model.ids import PartyId
 from bridge.model.location import EvseStatus, Location
+from bridge.model.profile import ActiveChargingProfile, ProfileOutcome
 from bridge.model.token import Allowed, Token
-from bridge.ocpi import hosts
+from bridge.ocpi import hosts, profile_map
 from bridge.ocpi.client import OcpiClient
 from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
 from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials, Registration
@@ -56,7 +57,8 @@ _NOBODY_KNOWS = frozenset({408, 504})
 
 
 class OcpiPartner:
-    """Implements Partner, Renegotiates, AnswersAuthorisation, GivesTokens and HearsOutcomes (:mod:`bridge.roaming.ports`).
+    """Implements Partner, Renegotiates, AnswersAuthorisation, GivesTokens, HearsOutcomes and HearsPlans (see
+    :mod:`bridge.roaming.ports`).
 
     What the partner calls on us is in :mod:`bridge.ocpi.server`.
     """
@@ -354,22 +356,30 @@ class OcpiPartner:
         own = [self.config.versions_url, state.versions_url, *(e.url for e in state.endpoints)]
         return hosts.refusal(address, [url for url in own if url is not None], self.config.response_hosts)
 
-    async def outcome(self, address: str, outcome: CommandOutcome) -> None:
-        """Tell the result of a command (mod_commands, POST CommandResult).
+    async def outcome(self, address: str, outcome: CommandOutcome | ProfileOutcome) -> None:
+        """Tell the result of a command, or of a request about a charging profile (POST to its response_url).
 
         Raises Unreachable or Declined. Exactly one result is expected: one that the partner itself says it could not take
         was not taken, one that it says nothing about may have been.
         """
         if (because := self.no_answer_at(address)) is not None:
             raise Declined(f"response_url: {because}")
-        result = self.version.messages.CommandResultType(self.version.results[outcome.result])
-        told = self.version.make("CommandResult", result=result, message=self.texts(outcome.messages))
         try:
-            await self.client.command_result(address, encode(told))
+            await self.client.post_result(address, encode(self._result(outcome)))
         except Unreachable as why:
             if why.status is None or why.status in _NOBODY_KNOWS:
                 raise
             raise Unreachable(why.because, why.after) from why
+
+    def _result(self, outcome: CommandOutcome | ProfileOutcome) -> Any:
+        if isinstance(outcome, ProfileOutcome):
+            return profile_map.result_to(outcome)
+        result = self.version.messages.CommandResultType(self.version.results[outcome.result])
+        return self.version.make("CommandResult", result=result, message=self.texts(outcome.messages))
+
+    async def plan_changed(self, session: str, plan: ActiveChargingProfile) -> None:
+        """Tell a charger's plan for a session (mod_charging_profiles, PUT at the Sender). Raises Unreachable or Declined."""
+        await self.client.put_plan(session, encode(profile_map.plan_to(plan)))
 
 
 def folded(ident: str) -> str:

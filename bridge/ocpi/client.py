@@ -184,11 +184,15 @@ class OcpiClient:
         answer = await self._call("POST", url, body=body, params=params, within=self._config.authorise_timeout)
         return self._read(self._peer().version, "AuthorizationInfo", answer.data)
 
-    # --- commands
+    # --- commands and charging profiles
 
-    async def command_result(self, url: str, body: bytes) -> None:
-        """POST a CommandResult to the address that came with the command (mod_commands, Sender)."""
+    async def post_result(self, url: str, body: bytes) -> None:
+        """POST a result to the address that came with the request (mod_commands, mod_charging_profiles, Sender)."""
         await self._call("POST", url, body=body)
+
+    async def put_plan(self, session: str, body: bytes) -> None:
+        """PUT an ActiveChargingProfile (mod_charging_profiles, Sender)."""
+        await self._call("PUT", joined(self.endpoint("chargingprofiles", "SENDER"), session), body=body)
 
     # --- how
 

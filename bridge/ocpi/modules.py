@@ -11,9 +11,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from bridge.ocpi import profiles
 from bridge.ocpi.adapter import folded
 from bridge.ocpi.call import Call, Fault, Handler, Interface, Result
 from bridge.ocpi.envelope import Code, moment_of, success, written
+from bridge.ocpi.version import V211
 from bridge.roaming.ports import Kind
 
 # --- lists (Pagination)
@@ -102,6 +104,8 @@ def _inner(body: bytes, within: str, name: str, ident: str, what: str) -> bytes:
     raise Fault(Code.UNKNOWN_LOCATION, f"unknown {what}", 404)
 
 
+_SESSIONS = {"GET": _list(Kind.SESSION, since_needed=True)}
+
 INTERFACES = (
     Interface("locations", "SENDER", "CPO", {
         "": {"GET": _list(Kind.LOCATION)},
@@ -109,7 +113,8 @@ INTERFACES = (
         "/{id}/{evse}": {"GET": _evse},
         "/{id}/{evse}/{connector}": {"GET": _connector},
     }),
-    Interface("sessions", "SENDER", "CPO", {"": {"GET": _list(Kind.SESSION, since_needed=True)}}),
+    Interface("sessions", "SENDER", "CPO", {"": _SESSIONS}, versions=(V211,)),
+    Interface("sessions", "SENDER", "CPO", {"": _SESSIONS, **profiles.PREFERENCES}, versions=profiles.VERSIONS),
     Interface("cdrs", "SENDER", "CPO", {"": {"GET": _list(Kind.CDR)}}),
     Interface("tariffs", "SENDER", "CPO", {"": {"GET": _list(Kind.TARIFF)}}),
 )  # fmt: skip

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from bridge.ocpi import commands, modules, tokens
+from bridge.ocpi import commands, modules, profiles, tokens
 from bridge.ocpi.call import Interface
 
-INTERFACES: tuple[Interface, ...] = (*modules.INTERFACES, *tokens.INTERFACES, *commands.INTERFACES)
+INTERFACES: tuple[Interface, ...] = (
+    *modules.INTERFACES,
+    *tokens.INTERFACES,
+    *commands.INTERFACES,
+    *profiles.INTERFACES,
+)
 """In the order in which version details list them."""

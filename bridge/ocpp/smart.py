@@ -41,8 +41,6 @@ STACK_LEVEL: Final = 0
 """Every charger has this one. There is one profile for a transaction, and it goes before any default at whatever level (3.13.1)."""
 
 FINEST: Final = Decimal("0.1")
-SKEW: Final = timedelta(minutes=5)
-"""How far ahead a charger's clock may be."""
 
 _NOT_SUPPORTED: Final = {ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED}
 
@@ -141,9 +139,8 @@ def schedule(answer: Mapping[str, Any], connector: int, seconds: int, now: datet
         raise ProfileError("chargingSchedulePeriod", "is no list")
     if not periods:
         return None
-    at = moment(fields.get("scheduleStart")) or moment(inner.get("startSchedule")) or now
-    if at > now + SKEW:
-        raise ProfileError("scheduleStart", "lies ahead")
+    # It begins when it was worked out. What lies ahead of us is a clock that does.
+    at = min(moment(fields.get("scheduleStart")) or moment(inner.get("startSchedule")) or now, now)
     duration = _duration(inner, at, seconds, now)
     profile = ChargingProfile(_unit(inner), tuple(_period(one) for one in periods), duration=duration)
     profile.check()

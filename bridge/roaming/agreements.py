@@ -14,6 +14,7 @@ TOKENS = "tokens"
 SESSIONS = "sessions"
 CDRS = "cdrs"
 COMMANDS = "commands"
+PROFILES = "profiles"
 
 OWN = "import"
 """The origin of what our operators told us themselves. Everything else comes from the upstream operator of that name."""
@@ -32,6 +33,7 @@ class Scope:
 class Agreement:
     """One partner and one of our operators. No groups: all; ``tariffs`` are tariff ids by group, ``*`` for the rest.
 
+    ``preference_tariffs`` are, in the same way, those that charging preferences select.
     ``sources`` are the origins of what it is about. What comes from upstream is passed on only where it is named, and
     never back to where it came from.
     """
@@ -45,10 +47,16 @@ class Agreement:
     tariffs: dict[str, str] = field(factory=dict)
     test: bool = False
     sources: frozenset[str] = frozenset({OWN})
+    preference_tariffs: dict[str, tuple[str, ...]] = field(factory=dict)
 
     def tariff_for(self, groups: Sequence[str]) -> str | None:
         """The tariff id for an EVSE of these groups."""
         return next((self.tariffs[g] for g in groups if g in self.tariffs), self.tariffs.get("*"))
+
+    def preference_tariffs_for(self, groups: Sequence[str]) -> tuple[str, ...]:
+        """The tariff ids that charging preferences may select at an EVSE of these groups."""
+        given = self.preference_tariffs
+        return next((given[g] for g in groups if g in given), given.get("*", ()))
 
     def covers(self, kind: str, scope: Scope, at: datetime) -> str | None:
         """None if it covers this, else the reason why not."""
@@ -97,7 +105,7 @@ class Book:
     def tariffs(self, partner: str, at: datetime, operator: str | None = None) -> frozenset[str]:
         """The ids of the tariffs that a partner may see, of all our operators or of one."""
         return frozenset(name for a in self.of(partner) if TARIFFS in a.kinds and a.valid(at) and operator in (None, a.operator)
-                         for name in a.tariffs.values())  # fmt: skip
+                         for name in (*a.tariffs.values(), *(n for names in a.preference_tariffs.values() for n in names)))  # fmt: skip
 
     def has_tariff(self, partner: str, tariff: str, operator: str, origin: str, at: datetime) -> bool:
         """Whether a partner may see a tariff: one that an agreement names, or one of an upstream operator whose prices stand."""

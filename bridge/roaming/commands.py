@@ -31,7 +31,7 @@ class Commands:
     """Carries out what partners ask for."""
 
     def __init__(self, store: Storage, partners: Mapping[str, Partner], book: Book, chargers: ChargerControl, sessions: Sessions,
-                 now: Callable[[], datetime], passed: PassedCommands) -> None:  # fmt: skip
+                 outcomes: Outcomes, now: Callable[[], datetime], passed: PassedCommands) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
         self.book = book
@@ -39,7 +39,7 @@ class Commands:
         self.sessions = sessions
         self.now = now
         self.passed = passed
-        self.outcomes = Outcomes(store, partners, now)
+        self.outcomes = outcomes
 
     async def run(self, partner: str, command: Command, answer_to: str | None) -> CommandOutcome:
         """The outcome, or with ``answer_to`` the acceptance, the outcome following there."""
@@ -74,7 +74,7 @@ class Commands:
                 result = await self._result(partner, command, decision, waits=False)
         except TimeoutError:
             result = CommandResult.TIMEOUT
-        await self.outcomes.tell(promise, result, _line(partner, command, result))
+        await self.outcomes.tell(promise, CommandOutcome(result), _line(partner, command, result))
 
     async def _result(self, partner: str, command: Command, decision: str, *, waits: bool) -> CommandResult:
         try:

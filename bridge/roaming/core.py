@@ -15,6 +15,8 @@ import orjson
 from bridge.errors import Declined, Unreachable
 from bridge.model import json as model_json
 from bridge.model.command import Command, CommandOutcome
+from bridge.model.ids import SessionId
+from bridge.model.profile import ChargingPreferences, PreferenceResult, ProfileRequest, ProfileResponse
 from bridge.model.token import Token, TokenKind
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
@@ -23,7 +25,10 @@ from bridge.roaming.commands import Commands
 from bridge.roaming.deadlines import Late, watch
 from bridge.roaming.deliver import Dispatcher
 from bridge.roaming.formats import Formats
+from bridge.roaming.outcomes import Outcomes
 from bridge.roaming.ports import ChargerControl, ForgetsStatus, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
+from bridge.roaming.preferences import Preferences
+from bridge.roaming.profiles import Profiles
 from bridge.roaming.publish import Publisher, dumps
 from bridge.roaming.sessions import OperatorFacts, Sessions
 from bridge.roaming.storage import Happening, Outbound, TokenRow, Within
@@ -50,7 +55,8 @@ class Core:
                  own: frozenset[str] = frozenset(), update_seconds: float = 60.0, most_percent: Decimal = Decimal(5),
                  chargers: frozenset[str] | None = None, cdr_deadline_hours: Mapping[str, float] | None = None,
                  full_pull_hours: Mapping[str, float] | None = None, terms: Mapping[str, str] | None = None,
-                 feeds: Mapping[str, Feed] | None = None,
+                 feeds: Mapping[str, Feed] | None = None, profile_seconds: Mapping[str, float] | None = None,
+                 preferences_need: Mapping[str, frozenset[str]] | None = None,
                  settled: Callable[[Job, Outcome], None] = lambda job, outcome: None) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
@@ -68,7 +74,10 @@ class Core:
         self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits, partial(self._settled, name))
                             for name, partner in partners.items()}  # fmt: skip
         self.formats = Formats(store, partners, self.publisher, self._told, self.dispatchers)
+        self.preferences = Preferences(store, self.sessions, now, preferences_need)
+        self.profile_seconds = dict(profile_seconds or {})
         self._commands: Commands | None = None
+        self._profiles: Profiles | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def _told(self, source: str) -> list[Outbound]:
@@ -79,8 +88,11 @@ class Core:
         return self.formats.settled(name)
 
     def control(self, chargers: ChargerControl) -> None:
-        """Where commands go."""
-        self._commands = Commands(self.store, self.partners, self.book, chargers, self.sessions, self.now, self.upstream.commands)
+        """Where commands and charging profiles go."""
+        outcomes = Outcomes(self.store, self.partners, self.now)
+        self._commands = Commands(self.store, self.partners, self.book, chargers, self.sessions, outcomes, self.now, self.upstream.commands)
+        self._profiles = Profiles(self.store, self.partners, self.book, chargers, outcomes, self.now, self.profile_seconds)
+        self.sessions.on_connected, self.sessions.on_status = self._profiles.connected, self._profiles.heard
 
     async def start(self, pull_seconds: Mapping[str, float]) -> None:
         """Open the partners, begin delivering and pulling tokens."""
@@ -281,6 +293,16 @@ class Core:
         if self._commands is None:
             raise Declined("commands are not ready")
         return await self._commands.run(partner, command, answer_to)
+
+    async def profile(self, partner: str, request: ProfileRequest, answer_to: str) -> ProfileResponse:
+        """See :class:`~bridge.roaming.ports.Inbound`."""
+        if self._profiles is None:
+            raise Declined("charging profiles are not ready")
+        return await self._profiles.run(partner, request, answer_to)
+
+    async def prefer(self, partner: str, session: SessionId, preferences: ChargingPreferences) -> PreferenceResult:
+        """See :class:`~bridge.roaming.ports.Inbound`."""
+        return await self.preferences.run(partner, session, preferences)
 
     async def page(self, partner: str, kind: Kind, *, offset: int, limit: int, since: datetime | None = None,
                    until: datetime | None = None) -> Page:  # fmt: skip

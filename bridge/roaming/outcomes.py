@@ -1,4 +1,5 @@
-"""Outcomes of commands that were promised to a partner (OCPI 2.2.1, mod_commands): one follows each accepted command.
+"""Outcomes that were promised to a partner (OCPI 2.2.1, mod_commands, mod_charging_profiles): one follows each request
+that was accepted.
 
 A promise is on the disk, with the address, before the partner hears that its command is accepted. The outcome goes out as
 soon as it is known, and again while the partner cannot be reached or says that it could not take it, until the time is
@@ -14,13 +15,17 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from attrs import evolve
 
 from bridge.errors import Declined, Unreachable
+from bridge.model import json as model_json
 from bridge.model.command import CommandOutcome, CommandResult
+from bridge.model.profile import ActiveChargingProfile, ProfileAction, ProfileOutcome, ProfileResult
 from bridge.roaming.authorise import fault
 from bridge.roaming.pending import OutcomeRow
 from bridge.roaming.ports import HearsOutcomes, Partner
+from bridge.roaming.publish import dumps
 from bridge.roaming.storage import Happening, Storage
 
 log = logging.getLogger(__name__)
@@ -35,6 +40,8 @@ LOOK = 0.5
 """Seconds between two looks at whether a transaction has begun or ended, after a restart."""
 GRACE = 5.0
 """Seconds that what is under way may take when stopping; the rest is told after the next start."""
+
+_PROFILES = frozenset(ProfileAction)
 
 
 class Outcomes:
@@ -81,15 +88,17 @@ class Outcomes:
 
     # --- the outcome is known
 
-    async def tell(self, row: OutcomeRow, result: CommandResult, *history: Happening) -> None:
+    async def tell(self, row: OutcomeRow, outcome: CommandOutcome | ProfileOutcome, *history: Happening) -> None:
         """Tell an outcome; ``history`` is written with it. Never raises for what the partner or the store does."""
         lines = list(history)
-        because = await self._told(evolve(row, result=result.value), CommandOutcome(result), lines)
+        plan = outcome.active if isinstance(outcome, ProfileOutcome) else None
+        row = evolve(row, result=outcome.result.value, body=None if plan is None else dumps(plan))
+        because = await self._told(row, outcome, lines)
         what = "command outcome delivered" if because is None else "command outcome not delivered"
-        detail = f"{row.kind}: {result.value}" + (f": {because}" if because is not None else "")
+        detail = f"{row.kind}: {row.result}" + (f": {because}" if because is not None else "")
         await self._kept(row, *lines, Happening(what, row.partner, row.ref, detail))
 
-    async def _told(self, row: OutcomeRow, outcome: CommandOutcome, lines: list[Happening]) -> str | None:
+    async def _told(self, row: OutcomeRow, outcome: CommandOutcome | ProfileOutcome, lines: list[Happening]) -> str | None:
         """Why it could not be told, or None. Takes ``lines`` of history that it writes."""
         hearer = self.hearer(row.partner)
         if hearer is None:
@@ -143,10 +152,11 @@ class Outcomes:
             because = "the bridge ended while it was told; the partner may have it"
             await self._kept(row, Happening("command outcome not delivered", row.partner, row.ref, f"{row.kind}: {row.result}: {because}"))
         elif row.result is not None:
-            await self.tell(row, CommandResult(row.result))
+            await self.tell(row, _outcome(row, row.result))
         else:
-            result = await self._found_out(row)
-            await self.tell(row, result, Happening("command", row.partner, row.ref, f"{row.kind}: {result.value}, after a restart"))
+            outcome = _outcome(row, (await self._found_out(row)).value)
+            said = f"{row.kind}: {outcome.result.value}, after a restart"
+            await self.tell(row, outcome, Happening("command", row.partner, row.ref, said))
 
     async def _found_out(self, row: OutcomeRow) -> CommandResult:
         """What came of a command whose charger was being asked when the bridge ended.
@@ -168,6 +178,14 @@ class Outcomes:
             return self.store.session_by(row.decision) is not None
         session = self.store.session(id=row.session) if row.session is not None else None
         return session is not None and session.state != "active"
+
+
+def _outcome(row: OutcomeRow, result: str) -> CommandOutcome | ProfileOutcome:
+    """An outcome as it was stored."""
+    if row.kind not in _PROFILES:
+        return CommandOutcome(CommandResult(result))
+    plan = model_json.from_json(ActiveChargingProfile, orjson.loads(row.body)) if row.body is not None else None
+    return ProfileOutcome(ProfileAction(row.kind), ProfileResult(result), plan)
 
 
 __all__ = ["Outcomes"]

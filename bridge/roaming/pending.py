@@ -43,6 +43,8 @@ class OutcomeRow:
     sending: bool = False
     """It is being told: if this was never settled, the partner may have it."""
     number: int = 0
+    body: bytes | None = None
+    """More of the result than its name, as JSON: a charger's plan."""
 
 
 @frozen

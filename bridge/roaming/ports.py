@@ -20,9 +20,19 @@ from attrs import field, frozen
 
 from bridge.mapping.loss import Loss
 from bridge.model.command import Command, CommandOutcome, CommandResult
-from bridge.model.ids import EvseId
+from bridge.model.ids import EvseId, SessionId
 from bridge.model.location import Status
-from bridge.model.profile import ChargingProfile, ProfileOutcome, ProfileResult, RateUnit
+from bridge.model.profile import (
+    ActiveChargingProfile,
+    ChargingPreferences,
+    ChargingProfile,
+    PreferenceResult,
+    ProfileOutcome,
+    ProfileRequest,
+    ProfileResponse,
+    ProfileResult,
+    RateUnit,
+)
 from bridge.model.token import Allowed, Token, TokenKind
 
 # --- what goes out --------------------------------------------------------------------------------------------------
@@ -253,13 +263,22 @@ class GivesTokens(Protocol):
 
 @runtime_checkable
 class HearsOutcomes(Protocol):
-    """A partner that wants the outcome of a command later (OCPI's response_url)."""
+    """A partner that wants the outcome of a command, or of a request about a charging profile, later (OCPI's response_url)."""
 
     outcome_within: float
     """Seconds for which it is told to wait for an outcome."""
 
-    async def outcome(self, address: str, outcome: CommandOutcome) -> None:
+    async def outcome(self, address: str, outcome: CommandOutcome | ProfileOutcome) -> None:
         """Tell it. Raises Unreachable (``sent``: it may have been taken) or Declined."""
+        ...
+
+
+@runtime_checkable
+class HearsPlans(Protocol):
+    """A partner that sets charging profiles and hears when a charger's plan for its session changes."""
+
+    async def plan_changed(self, session: str, plan: ActiveChargingProfile) -> None:
+        """Tell it (OCPI 2.2.1, mod_charging_profiles, PUT at the Sender). Raises Unreachable or Declined."""
         ...
 
 
@@ -301,6 +320,14 @@ class Inbound(Protocol):
         With ``answer_to`` (OCPI) it returns at once with ACCEPTED or a refusal, and the outcome follows through
         :class:`HearsOutcomes`; without (OICP, OCHPdirect) it returns the outcome itself.
         """
+        ...
+
+    async def profile(self, partner: str, request: ProfileRequest, answer_to: str) -> ProfileResponse:
+        """A request about a session's charging profile. It returns at once; if ACCEPTED, the outcome follows at ``answer_to``."""
+        ...
+
+    async def prefer(self, partner: str, session: SessionId, preferences: ChargingPreferences) -> PreferenceResult:
+        """What the driver of a running session wants."""
         ...
 
     async def page(self, partner: str, kind: Kind, *, offset: int, limit: int, since: datetime | None = None,

@@ -61,6 +61,8 @@ class Sessions:
         self.expectations = Expectations(store, authoriser, now)
         self._told: dict[str, float] = {}
         self.on_started: Callable[[str, str, str], None] = lambda charge_point, id_tag, session: None
+        self.on_connected: Callable[[str], None] = lambda charge_point: None
+        self.on_status: Callable[[str], None] = lambda charge_point: None
 
     # --- connection and status ---------------------------------------------------------------------------------------
 
@@ -68,6 +70,7 @@ class Sessions:
         if self.known_chargers is not None and charge_point not in self.known_chargers:
             return False
         await self.store.happened(Happening("charger connected", ref=charge_point))
+        self.on_connected(charge_point)
         return True
 
     async def disconnected(self, charge_point: str) -> None:
@@ -79,6 +82,7 @@ class Sessions:
                 continue  # the charge point as a whole is well: that says nothing about its connectors
             await self.publisher.status(row, status, at)
         self._wake_all()
+        self.on_status(ref.charge_point)
 
     def _wake_all(self) -> None:
         for name in self.partners:
@@ -196,7 +200,7 @@ class Sessions:
                            str(cdr.total_energy), "kept", [], self.now())  # fmt: skip
         outbound = self._session_outbound(row, evse)
         partner = self.partners.get(row.partner or "")
-        if partner is None or self._agreed(kinds.CDRS, row, evse) is None:
+        if partner is None or self.agreed(kinds.CDRS, row, evse) is None:
             entry = ledger.kept(unsent)
         else:
             entry = ledger.entered(unsent, cdr, partner)
@@ -210,7 +214,11 @@ class Sessions:
             return None
         return self.book.find(partner, kinds.COMMANDS if how == "command" else kinds.TOKENS, evse.scope, at)
 
-    def _agreed(self, kind: str, row: SessionRow, evse: EvseRow | None) -> Agreement | None:
+    def agreement_of(self, row: SessionRow, evse: EvseRow) -> Agreement | None:
+        """The agreement under which a session began."""
+        return self._agreement(row.partner, evse, row.auth["how"], self._decided(row))
+
+    def agreed(self, kind: str, row: SessionRow, evse: EvseRow | None) -> Agreement | None:
         """The agreement by which the partner hears of this session: as of its start, test or production as the session is."""
         if row.partner is None or evse is None:
             return None
@@ -237,7 +245,7 @@ class Sessions:
 
     def _session_outbound(self, row: SessionRow, evse: EvseRow | None) -> list[Outbound]:
         partner = self.partners.get(row.partner or "")
-        if partner is None or Kind.SESSION not in partner.kinds or self._agreed(kinds.SESSIONS, row, evse) is None:
+        if partner is None or Kind.SESSION not in partner.kinds or self.agreed(kinds.SESSIONS, row, evse) is None:
             return []
         try:
             situation = self._situation(row, evse)
@@ -267,7 +275,18 @@ class Sessions:
             raise Unsettled(f"tariff {name} of its agreement is not among the imported tariffs")
         tariff: Tariff | None = model_json.from_json(Tariff, orjson.loads(body)) if body is not None else None
         zone = location.place.time_zone if location is not None and location.place.time_zone else operator.zone
-        return settle.Situation(location, found, tariff, operator.party, zone, tariff.currency if tariff else operator.currency)
+        currency = tariff.currency if tariff else operator.currency
+        return settle.Situation(location, found, tariff, operator.party, zone, currency, self._switches(row))
+
+    def _switches(self, row: SessionRow) -> tuple[tuple[datetime, Tariff], ...]:
+        """The tariffs that the driver's preferences selected, and from when on each holds."""
+        found: list[tuple[datetime, Tariff]] = []
+        body = row.tariff
+        for one in self.store.preferences(row.id):
+            if one.tariff != body:
+                found.append((settle.whole(one.at), model_json.from_json(Tariff, orjson.loads(one.tariff))))
+                body = one.tariff
+        return tuple(found)
 
 
 def _hidden(id_token: str) -> str:

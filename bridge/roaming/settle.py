@@ -34,7 +34,10 @@ HOUR = Decimal(3600)
 
 @frozen
 class Situation:
-    """What a session needs besides itself to be told and billed: its place, its tariff, its operator."""
+    """What a session needs besides itself to be told and billed: its place, its tariff, its operator.
+
+    ``switches`` are moments from which another tariff holds, in order.
+    """
 
     location: Location | None
     evse: Evse | None
@@ -42,6 +45,7 @@ class Situation:
     party: PartyId
     zone: str
     currency: str
+    switches: tuple[tuple[datetime, Tariff], ...] = ()
 
 
 def session_token(token: Token | None, id_tag: str) -> SessionToken:
@@ -139,14 +143,14 @@ def _priced(cdr: Cdr, taken: Sequence[Sample], situation: Situation) -> Cdr:
     from bridge.tariff import PricingError, price_session
 
     try:
-        done = price_session(taken, (situation.tariff,), ZoneInfo(situation.zone))
+        done = price_session(taken, (situation.tariff,), ZoneInfo(situation.zone), switches=situation.switches)
     except PricingError as why:
         raise Unsettled(f"the session cannot be priced by tariff {situation.tariff.id}: {why}") from why
     totals = done.priced.rounded()
     periods = done.periods
     parking = sum((v.volume for p in periods for v in p.volumes if v.dimension is CdrDimension.PARKING_TIME), Decimal(0))
     time = sum((v.volume for p in periods for v in p.volumes if v.dimension in (CdrDimension.TIME, CdrDimension.PARKING_TIME)), Decimal(0))
-    return evolve(cdr, periods=periods, tariffs=(situation.tariff,), lines=done.priced.cdr_lines, total_time=time,
+    return evolve(cdr, periods=periods, tariffs=done.priced.tariffs, lines=done.priced.cdr_lines, total_time=time,
                   total_parking_time=parking or None, total_cost=totals.total or Price(Decimal(0), Decimal(0)),
                   total_energy_cost=totals.energy, total_time_cost=totals.time, total_parking_cost=totals.parking,
                   total_fixed_cost=totals.fixed, currency=situation.tariff.currency)  # fmt: skip

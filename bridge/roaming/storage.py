@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 from bridge.roaming.agreements import OWN, Scope
+from bridge.roaming.charging import Charging
 from bridge.roaming.pending import Pending
 from bridge.roaming.ports import Job, Kind, MeterSample, Outcome, Page, Withheld
 
@@ -214,7 +215,7 @@ class Happening:
     detail: str | None = None
 
 
-class Storage(Pending, Protocol):
+class Storage(Pending, Charging, Protocol):
     """The store as the core sees it."""
 
     # what is ours

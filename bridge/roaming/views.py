@@ -16,7 +16,7 @@ from attrs import evolve
 
 from bridge.errors import Refused
 from bridge.model.ids import EvseId, EvseUid, LocationId, TariffId, evse_key
-from bridge.model.location import Evse, EvseStatus, Location, Status
+from bridge.model.location import Capability, Evse, EvseStatus, Location, Status
 from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import OWN, Agreement, Book, Scope
@@ -109,10 +109,12 @@ class Views:
 
     def _shown(self, name: str, partner: Partner, agreement: Agreement, location: Location, source: str, scope: Scope,
                rows: Mapping[str, EvseRow], had: Mapping[str, Shown], removed: bool) -> list[Outbound]:  # fmt: skip
-        tariff = agreement.tariff_for(scope.groups)
-        priced = location if tariff is None and scope.origin != OWN and kinds.TARIFFS in agreement.kinds else with_tariff(location, tariff)
+        tariff, more = agreement.tariff_for(scope.groups), agreement.preference_tariffs_for(scope.groups)
+        theirs = tariff is None and scope.origin != OWN and kinds.TARIFFS in agreement.kinds
+        priced = location if theirs else with_tariff(location, tariff, more)
         if partner.format.startswith(LIVE):
-            return self._dated(name, partner, live(priced, rows), source, tariff, had)
+            named = " ".join([tariff, *more] if tariff is not None else more) or None
+            return self._dated(name, partner, live(priced, rows), source, named, had)
         closed = {evse_key(e.id) for e in location.evses if e.id is not None and (removed or e.status is Status.REMOVED)}
         made = []
         for one in _encoded(partner, Kind.LOCATION, priced):
@@ -218,11 +220,16 @@ def _encoded(partner: Partner, kind: Kind, obj: Any) -> list[Encoded]:
         return []
 
 
-def with_tariff(location: Location, tariff: str | None) -> Location:
-    """The location with the tariff that an agreement gives, and no other."""
+def with_tariff(location: Location, tariff: str | None, more: Sequence[str] = ()) -> Location:
+    """The location with the tariff that an agreement gives, and no other but ``more``: those that charging preferences select,
+    at EVSEs that take them."""
     ids = (TariffId(tariff),) if tariff is not None else ()
-    return evolve(location, evses=tuple(
-        evolve(e, connectors=tuple(evolve(k, tariff_ids=ids) for k in e.connectors)) for e in location.evses))  # fmt: skip
+
+    def priced(evse: Evse) -> Evse:
+        mine = (*ids, *map(TariffId, more)) if Capability.CHARGING_PREFERENCES in evse.capabilities else ids
+        return evolve(evse, connectors=tuple(evolve(k, tariff_ids=mine) for k in evse.connectors))
+
+    return evolve(location, evses=tuple(priced(e) for e in location.evses))
 
 
 def live(location: Location, rows: Mapping[str, EvseRow]) -> Location:

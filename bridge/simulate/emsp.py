@@ -6,13 +6,16 @@ and keeps everything. Besides OCPI below ``/ocpi`` it serves, as JSON:
 - ``GET /_sim/report``: registration, rejections, warnings, what was received, locations, tariffs, sessions, CDRs, commands
 - ``GET /_sim/wait?kind=cdr&count=3&timeout=30``: the report, once so many were received (HTTP 408 if they were not).
   Kinds: registration location evse connector status location_patch tariff tariff_delete session cdr cdr_repeat token_page
-  authorize command_result rejection
+  authorize command_result profile_result plan rejection
 - ``GET /_sim/tokens``: its tokens, with ``listed`` (whether operators may pull them)
 - ``POST /_sim/register {url, token_a}``: register with an operator
 - ``POST /_sim/start {location_id, evse_uid?, connector_id?, uid, type?}``, ``/_sim/stop {session_id}``,
   ``/_sim/reserve {location_id, evse_uid?, uid, reservation_id, expiry_date}``, ``/_sim/cancel {reservation_id}``,
   ``/_sim/unlock {location_id, evse_uid, connector_id}``: send a command; gives its id and the answer at once.
   ``?timeout=30`` waits for the result, too
+- ``POST /_sim/profile {session_id, profile}``, ``/_sim/profile_clear {session_id}``, ``/_sim/profile_active {session_id,
+  duration}``: set, clear or ask for a charging profile, in the same way
+- ``POST /_sim/prefer {session_id, profile_type, ...}``: tell a driver's charging preferences
 - ``POST /_sim/token {...}``: take a Token object into the books and PUT it at the operator
 - ``POST /_sim/patch {uid, type?, change: {...}}``: change a token and PATCH it at the operator
 - ``POST /_sim/answer {uid, type?, allowed}``: what a real-time request about a token is answered from now on
@@ -33,7 +36,7 @@ from typing import Any
 import click
 from aiohttp import web
 
-from bridge.simulate import emsp_tokens
+from bridge.simulate import emsp_profiles, emsp_tokens
 from bridge.simulate.emsp_partner import CREDENTIALS, Operator
 from bridge.simulate.emsp_receivers import NOTHING, ROUTES, Answer, Handler, details, plain, versions
 from bridge.simulate.emsp_rules import moment
@@ -62,7 +65,8 @@ def application(emsp: Emsp) -> web.Application:
 
 def _routes(emsp: Emsp) -> list[tuple[str, str, Handler]]:
     """What operators may call, besides credentials."""
-    below = [(method, emsp.path + path, handler) for method, path, handler in (*ROUTES, *emsp_tokens.ROUTES)]
+    newer = () if emsp.older else emsp_profiles.ROUTES
+    below = [(method, emsp.path + path, handler) for method, path, handler in (*ROUTES, *emsp_tokens.ROUTES, *newer)]
     return [("GET", emsp.versions_path, versions), ("GET", emsp.path, details), *below]
 
 
@@ -315,7 +319,7 @@ async def _faults(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
 
 _ACTS: dict[str, Act] = {
     "register": _register, "start": _start, "stop": _stop, "reserve": _reserve, "cancel": _cancel, "unlock": _unlock,
-    "token": _token, "patch": _patch, "answer": _answer, "pull": _pull, "faults": _faults,
+    "token": _token, "patch": _patch, "answer": _answer, "pull": _pull, "faults": _faults, **emsp_profiles.ACTS,
 }  # fmt: skip
 
 

@@ -144,7 +144,7 @@ class Operator:
         sent = CommandSent(str(uuid.uuid4()), kind)
         self.emsp.commands[sent.id] = sent
         body = {"response_url": f"{self.emsp.url}{self.emsp.path}/commands/{sent.id}"} | body
-        url = f"{self._endpoint('commands', 'RECEIVER').rstrip('/')}/{kind}"
+        url = f"{self.endpoint('commands', 'RECEIVER').rstrip('/')}/{kind}"
         response = await self.data("POST", url, {n: v for n, v in body.items() if v is not None})
         for because in self.emsp.faults("CommandResponse", response):
             self.emsp.reject(method="POST", path=url, answer=200, because=because)
@@ -159,7 +159,8 @@ class Operator:
             raise Reject(2004, "unknown token", 404)
         return token
 
-    def _endpoint(self, module: str, role: str) -> str:
+    def endpoint(self, module: str, role: str) -> str:
+        """The operator's URL for a module. Raises Reject."""
         url = self.emsp.endpoints.get(self._named([(module, role)])[0])
         if url is None:
             raise Reject(3003, f"the operator has no {module} {role}")
@@ -179,7 +180,7 @@ class Operator:
         return await self._token("PATCH", token, change)
 
     async def _token(self, method: str, token: dict[str, Any], body: dict[str, Any]) -> int:
-        url = self._endpoint("tokens", "RECEIVER").rstrip("/") + "/" + "/".join(
+        url = self.endpoint("tokens", "RECEIVER").rstrip("/") + "/" + "/".join(
             quote(part, safe="") for part in (self.emsp.country_code, self.emsp.party_id, token["uid"]))  # fmt: skip
         status, envelope, _ = await self.call(method, url, body, params=None if self.emsp.older else {"type": token["type"]})
         if envelope["status_code"] != 1000:
@@ -189,7 +190,7 @@ class Operator:
     async def pull(self, module: str, params: dict[str, str]) -> list[Any]:
         """GET a whole list of the operator, following its pages, and check every object."""
         name = {"locations": "Location", "tariffs": "Tariff", "sessions": "Session", "cdrs": "CDR"}[module]
-        url: str | None = self._endpoint(module, "SENDER")
+        url: str | None = self.endpoint(module, "SENDER")
         found: list[Any] = []
         while url is not None:
             status, envelope, headers = await self.call("GET", url, params=params)

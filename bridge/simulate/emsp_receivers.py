@@ -36,6 +36,7 @@ OFFERS = (
     ("cdrs", "RECEIVER"),
     ("tokens", "SENDER"),
     ("commands", "SENDER"),
+    ("chargingprofiles", "SENDER"),
 )
 
 
@@ -55,8 +56,8 @@ async def versions(emsp: Emsp, request: web.Request) -> Answer:
 async def details(emsp: Emsp, request: web.Request) -> Answer:
     """GET version details."""
     endpoints = [{"identifier": module, "role": role, "url": f"{emsp.url}{emsp.path}/{module}"} for module, role in OFFERS]
-    for endpoint in endpoints if emsp.older else ():
-        del endpoint["role"]
+    if emsp.older:
+        endpoints = [{n: v for n, v in e.items() if n != "role"} for e in endpoints if e["identifier"] != "chargingprofiles"]
     return Answer({"version": emsp.version, "endpoints": endpoints})
 
 

@@ -56,12 +56,14 @@ class Faults:
 
 @define
 class CommandSent:
-    """A command that was sent: the answer at once, and the result that followed."""
+    """A command, or a request about a charging profile, that was sent: the answer at once, and the result that followed."""
 
     id: str
     kind: str
     response: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
+    session: str | None = None
+    """What a charging profile is for."""
 
 
 @define(eq=False)
@@ -97,6 +99,8 @@ class Emsp:
     sessions: dict[tuple[str, str, str], dict[str, Any]] = field(factory=dict, init=False)
     cdrs: dict[tuple[str, str, str], tuple[str, bytes, dict[str, Any]]] = field(factory=dict, init=False)
     commands: dict[str, CommandSent] = field(factory=dict, init=False)
+    plans: list[dict[str, Any]] = field(factory=list, init=False)
+    """Charging profiles that operators told on their own: ``session_id`` and ``profile``."""
     references: dict[str, set[str]] = field(factory=dict, init=False)
     """Authorization references given, by token uid."""
     rejections: list[dict[str, Any]] = field(factory=list, init=False)
@@ -263,6 +267,7 @@ class Emsp:
             "cdrs": [{"reference": url, "cdr": cdr} for url, _, cdr in self.cdrs.values()],
             "cdr_repeats": self.received["cdr_repeat"],
             "commands": [asdict(command) for command in self.commands.values()],
+            "plans": self.plans,
         }
 
 

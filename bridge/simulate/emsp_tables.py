@@ -95,6 +95,16 @@ OBJECTS = {
     "LocationReferences": "location_id:ci36 evse_uids:ci36*",
     "CommandResponse": "result:CommandResponseType timeout:int message:DisplayText*",
     "CommandResult": "result:CommandResultType message:DisplayText*",
+    "ChargingProfile": (
+        "start_date_time:time? duration:int? charging_rate_unit:ChargingRateUnit min_charging_rate:number? "
+        "charging_profile_period:ChargingProfilePeriod*"
+    ),
+    "ChargingProfilePeriod": "start_period:int limit:number",
+    "ActiveChargingProfile": "start_date_time:time charging_profile:ChargingProfile",
+    "ChargingProfileResponse": "result:ChargingProfileResponseType timeout:int",
+    "ActiveChargingProfileResult": "result:ChargingProfileResultType profile:ActiveChargingProfile?",
+    "ChargingProfileResult": "result:ChargingProfileResultType",
+    "ClearProfileResult": "result:ChargingProfileResultType",
 }
 
 ENUMS = {
@@ -108,6 +118,10 @@ ENUMS = {
         "CURRENT ENERGY ENERGY_EXPORT ENERGY_IMPORT MAX_CURRENT MIN_CURRENT MAX_POWER MIN_POWER PARKING_TIME POWER "
         "RESERVATION_TIME STATE_OF_CHARGE TIME"
     ),
+    "ChargingPreferencesResponse": "ACCEPTED DEPARTURE_REQUIRED ENERGY_NEED_REQUIRED NOT_POSSIBLE PROFILE_TYPE_NOT_SUPPORTED",
+    "ChargingProfileResponseType": "ACCEPTED NOT_SUPPORTED REJECTED TOO_OFTEN UNKNOWN_SESSION",
+    "ChargingProfileResultType": "ACCEPTED REJECTED UNKNOWN",
+    "ChargingRateUnit": "A W",
     "CommandResponseType": "NOT_SUPPORTED REJECTED ACCEPTED UNKNOWN_SESSION",
     "CommandResultType": (
         "ACCEPTED CANCELED_RESERVATION EVSE_OCCUPIED EVSE_INOPERATIVE FAILED NOT_SUPPORTED REJECTED TIMEOUT UNKNOWN_RESERVATION"
@@ -196,7 +210,8 @@ _OLDER_OBJECTS = {
 }
 _GONE_OBJECTS = frozenset({
     "CredentialsRole", "PublishTokenType", "Price", "CdrToken", "CdrLocation", "SignedData", "SignedValue", "EnergyContract",
-    "CommandResult",
+    "CommandResult", "ChargingProfile", "ChargingProfilePeriod", "ActiveChargingProfile", "ChargingProfileResponse",
+    "ActiveChargingProfileResult", "ChargingProfileResult", "ClearProfileResult",
 })  # fmt: skip
 """What 2.1.1 does not have."""
 
@@ -223,6 +238,7 @@ _OLDER_ENUMS = {
 }
 _GONE_ENUMS = frozenset({
     "CommandResultType", "InterfaceRole", "ParkingType", "ProfileType", "ReservationRestrictionType", "Role", "TariffType",
+    "ChargingPreferencesResponse", "ChargingProfileResponseType", "ChargingProfileResultType", "ChargingRateUnit",
 })  # fmt: skip
 
 _NEWER_OBJECTS = {

@@ -63,7 +63,8 @@ class Pending:
 
     async def save_outcome(self, row: OutcomeRow, history: Sequence[Happening] = ()) -> None:
         def work(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE outcome SET result = ?, sending = ? WHERE number = ?", (row.result, int(row.sending), row.number))
+            db.execute("UPDATE outcome SET result = ?, body = ?, sending = ? WHERE number = ?",
+                       (row.result, row.body, int(row.sending), row.number))  # fmt: skip
             records.happened(db, history)
 
         await self.db.write(work)

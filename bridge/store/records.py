@@ -90,7 +90,7 @@ def cdr(r: sqlite3.Row) -> CdrRow:
 def outcome(r: sqlite3.Row) -> OutcomeRow:
     """A promised outcome."""
     return OutcomeRow(r["partner"], r["kind"], r["ref"], r["address"], datetime.fromisoformat(r["until"]), r["decision"], r["session"],
-                      r["result"], bool(r["sending"]), r["number"])  # fmt: skip
+                      r["result"], bool(r["sending"]), r["number"], None if r["body"] is None else bytes(r["body"]))  # fmt: skip
 
 
 def add_cdr(db: sqlite3.Connection, row: CdrRow) -> None:

@@ -115,8 +115,19 @@ CREATE TABLE passed_reservation (
 CREATE INDEX token_changed ON token (partner, changed, uid, kind);
 """
 
+CHARGING = """
+ALTER TABLE outcome ADD COLUMN body BLOB;
+CREATE TABLE profile (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT NOT NULL UNIQUE, partner TEXT NOT NULL, profile BLOB,
+    succeeded INTEGER NOT NULL DEFAULT 0, uncertain INTEGER NOT NULL DEFAULT 0, told BLOB);
+CREATE TABLE preference (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT NOT NULL, at TEXT NOT NULL, body BLOB NOT NULL, tariff_id TEXT NOT NULL,
+    tariff BLOB NOT NULL);
+CREATE INDEX preference_session ON preference (session);
+"""
+
 MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD),
-              ("005_upstream", UPSTREAM))  # fmt: skip
+              ("005_upstream", UPSTREAM), ("006_charging", CHARGING))  # fmt: skip
 
 _SET = "bridge"
 

@@ -32,6 +32,7 @@ from bridge.roaming.storage import (
     Within,
 )
 from bridge.store import decisions, outbox, published, records, sessions, tokens
+from bridge.store.charging import Charging
 from bridge.store.db import Database, connect
 from bridge.store.pending import Pending
 from bridge.store.records import happened as _record
@@ -42,7 +43,7 @@ from bridge.store.upstream import UpstreamTable
 T = TypeVar("T")
 
 
-class SqliteStore(Rewriting, Pending, UpstreamTable):
+class SqliteStore(Rewriting, Pending, Charging, UpstreamTable):
     """All of it in one file."""
 
     def __init__(self, path: Path | str, random: Random | None = None, *, linger: bool = False) -> None:

@@ -40,7 +40,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "partner_folder": '"/etc/evbridge/partners.d"',
     },
     "operators": {"party": '"DE*ABC"', "name": '"Example Charging"', "time_zone": '"Europe/Berlin"', "currency": '"EUR"',
-                  "own_uids": '["04B2C3D4E5F607"]'},
+                  "preferences_need": '["departure_time"]', "own_uids": '["04B2C3D4E5F607"]'},
     "chargers": {"password": '{env = "CP1_PASSWORD"}', "connectors": '{1 = "DE*ABC*E1001*1", 2 = "DE*ABC*E1001*2"}'},
     "partners": {
         "protocol": '"ocpi-2.2.1"', "url": '"https://emsp.example/ocpi/versions"', "role": '"hub"', "stage": "1", "priority": "10",
@@ -50,6 +50,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "token": '{file = "/run/secrets/emsp1"}', "inbound_token": '{env = "EMSP1_TOKEN"}', "user": '"cpo"',
         "password": '{env = "OCHP_PASSWORD"}', "operator_id": '"DE*ABC"', "provider_party": '"DE-EM1"',
         "response_hosts": '["results.emsp.example", "10.0.0.7:8443"]',
+        "profile_seconds": "10.0",
         "live_url": '"https://clearing-house.example/live/ochp/v1.4"', "status_ttl_seconds": "86400", "timeout_seconds": "10.0",
         "certificate": '"/run/secrets/hubject.pem"', "key": '"/run/secrets/hubject.key"', "authority": '"/run/secrets/hubject-ca.pem"',
     },
@@ -57,6 +58,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "operator": '"example"', "kinds": '["locations", "status", "cdrs"]', "groups": '["city"]',
         "valid_from": "2026-04-01T00:00:00+02:00", "valid_until": "2027-04-01T00:00:00+02:00",
         "tariffs": '{city = "CITY", "*" = "STANDARD"}', "test": "true",
+        "preference_tariffs": '{"*" = ["GREEN", "CHEAP"]}',
     },
     "secret": {"file": '"/run/secrets/emsp1"', "env": '"EMSP1_TOKEN"', "value": '"only-for-tests"'},
 }  # fmt: skip

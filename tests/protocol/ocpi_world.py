@@ -22,7 +22,9 @@ from bridge.codec.lenient import walk
 from bridge.mapping import registry
 from bridge.mapping.context import Settings
 from bridge.model.command import Command, CommandOutcome, CommandResult
+from bridge.model.ids import SessionId
 from bridge.model.location import EvseStatus, Location, Status
+from bridge.model.profile import ChargingPreferences, PreferenceResult, ProfileRequest, ProfileResponse
 from bridge.model.token import Token, TokenKind
 from bridge.ocpi.adapter import MemoryStore, OcpiConfig, OcpiPartner, OurRole
 from bridge.ocpi.server import routes
@@ -157,6 +159,10 @@ class Core:
     objects: dict[Kind, list[tuple[str, datetime, bytes]]] = field(factory=dict)
     commands: list[tuple[str, Command, str | None]] = field(factory=list)
     answer: CommandOutcome = field(factory=lambda: CommandOutcome(CommandResult.ACCEPTED))
+    profiles: list[tuple[str, ProfileRequest, str]] = field(factory=list)
+    response: ProfileResponse = ProfileResponse.ACCEPTED
+    wishes: list[tuple[str, str, ChargingPreferences]] = field(factory=list)
+    preferred: PreferenceResult = PreferenceResult.ACCEPTED
     hold: bool = False
     broken: Exception | None = None
 
@@ -179,6 +185,16 @@ class Core:
         """Remember it, and answer what is set."""
         self.commands.append((partner, command, answer_to))
         return self.answer
+
+    async def profile(self, partner: str, request: ProfileRequest, answer_to: str) -> ProfileResponse:
+        """Remember it, and answer what is set."""
+        self.profiles.append((partner, request, answer_to))
+        return self.response
+
+    async def prefer(self, partner: str, session: SessionId, preferences: ChargingPreferences) -> PreferenceResult:
+        """Remember it, and answer what is set."""
+        self.wishes.append((partner, str(session), preferences))
+        return self.preferred
 
     async def page(self, partner: str, kind: Kind, *, offset: int, limit: int, since: datetime | None = None,
                    until: datetime | None = None) -> Page:  # fmt: skip

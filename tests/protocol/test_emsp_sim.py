@@ -17,7 +17,7 @@ from bridge.model.command import CommandOutcome, CommandResult
 from bridge.roaming.ports import Kind
 from bridge.simulate.emsp import application, command, serve
 from bridge.simulate.emsp_rules import faults, moment
-from bridge.simulate.emsp_state import VERSIONS, Emsp
+from bridge.simulate.emsp_state import VERSIONS, CommandSent, Emsp
 from bridge.simulate.emsp_tables import OPEN, enums, objects
 from tests.protocol import ocpi_world as ow
 from tests.protocol.ocpi_world import canonical
@@ -308,6 +308,34 @@ async def test_authorisation(emsp: Operator) -> None:
 
 
 # --- what it can be made to do
+
+
+async def test_results_and_plans_of_charging_profiles(emsp: Operator) -> None:
+    accepted = {"result": "ACCEPTED"}
+    for ident, kind, response in (("p", "PUT", accepted), ("g", "GET", accepted), ("x", "DELETE", {"result": "TOO_OFTEN"})):
+        emsp.emsp.commands[ident] = CommandSent(ident, kind, response, session="S1")
+    results, plans = f"{BELOW}/chargingprofiles/results", f"{BELOW}/chargingprofiles/S1"
+    period = {"start_period": 0, "limit": 16}
+    profile = {"charging_rate_unit": "A", "duration": 900, "charging_profile_period": [period]}
+    plan = {"start_date_time": "2026-11-01T10:00:00Z", "charging_profile": profile}
+    assert "no profile was set" in await emsp.rejected("PUT", plans, plan)
+    assert await emsp.code("POST", f"{results}/unknown", accepted) == (404, 2001)
+    assert "was not accepted" in await emsp.rejected("POST", f"{results}/x", accepted)
+    assert "no ChargingProfileResultType" in await emsp.rejected("POST", f"{results}/p", {"result": "TIMEOUT"})
+    assert "unknown to ChargingProfileResult" in await emsp.rejected("POST", f"{results}/p", accepted | {"profile": plan})
+    assert "goes with ACCEPTED" in await emsp.rejected("POST", f"{results}/g", accepted)
+    assert "from 0 on" in await emsp.rejected("POST", f"{results}/g", accepted | {"profile": plan | {
+        "charging_profile": profile | {"charging_profile_period": [period | {"start_period": 5}]}}})  # fmt: skip
+    for ident, result in (("p", accepted), ("g", accepted | {"profile": plan})):
+        assert await emsp.code("POST", f"{results}/{ident}", result) == (200, 1000)
+        assert "told already" in await emsp.rejected("POST", f"{results}/{ident}", result)
+    assert "one digit" in await emsp.rejected("PUT", plans, plan | {
+        "charging_profile": profile | {"charging_profile_period": [period | {"limit": 16.05}]}})  # fmt: skip
+    assert await emsp.code("PUT", plans, plan) == (200, 1000)
+    assert emsp.emsp.warnings == []
+    assert await emsp.code("PUT", plans, plan | {"charging_profile": profile | {"duration": 60}}) == (200, 1000)
+    assert len(emsp.emsp.warnings) == 1
+    assert emsp.emsp.report()["plans"][0] == {"session_id": "S1", "profile": plan}
 
 
 async def test_it_starts_and_stops_at_an_operator_and_hears_the_results() -> None:

@@ -165,7 +165,7 @@ async def test_registration_is_tried_until_the_partner_is_there(world: World) ->
 
 async def test_a_registration_that_is_refused_is_not_tried_again(world: World) -> None:
     partner = await world.add(versions_url=world.emsp.url + "/ocpi/versions", token_for_us=TOKEN_A, register_at_start=True,
-                              requires=frozenset({("chargingprofiles", "SENDER")}))  # fmt: skip
+                              requires=frozenset({("hubclientinfo", "SENDER")}))  # fmt: skip
     assert partner._registering is not None
     await asyncio.wait_for(partner._registering, 10)
     assert not world.emsp.registered
@@ -299,10 +299,10 @@ async def test_credentials_that_cannot_be_taken(world: World, change: dict[str, 
 
 
 async def test_a_partner_whose_versions_lack_ours_or_endpoints(world: World) -> None:
-    await world.add(token_for_them=THEIRS, requires=frozenset({("chargingprofiles", "SENDER")}))
+    await world.add(token_for_them=THEIRS, requires=frozenset({("hubclientinfo", "SENDER")}))
     world.emsp.ours.append("b1")
     envelope = (await get(world, THEIRS, CREDENTIALS, "POST", world.emsp.credentials("b1")))[1]
-    assert (envelope["status_code"], "chargingprofiles" in envelope["status_message"]) == (3003, True)
+    assert (envelope["status_code"], "hubclientinfo" in envelope["status_message"]) == (3003, True)
 
 
 async def test_both_at_once_is_no_deadlock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def asked(**change: Any) -> bytes:
 def test_a_profile_there_and_back() -> None:
     assert m.set_request(asked()) == (MODEL, "https://there/1")
     assert json.loads(encode(m.profile_to(MODEL))) == WHOLE
-    bare = {"start_date_time": ..., "duration": None, "min_charging_rate": ..., "charging_profile_period": []}
+    bare: dict[str, Any] = {"start_date_time": ..., "duration": None, "min_charging_rate": ..., "charging_profile_period": []}
     assert m.set_request(asked(**bare))[0] == ChargingProfile(RateUnit.A)
 
 
@@ -75,7 +75,7 @@ def test_it_is_read_leniently_where_that_changes_nothing() -> None:
 def test_what_cannot_be_read_is_no_other_profile(change: dict[str, Any], path: str) -> None:
     with pytest.raises((ReadError, Unreadable)) as caught:
         m.set_request(asked(**change))
-    assert caught.value.path == path
+    assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_a_plan_there_and_back() -> None:
@@ -111,7 +111,7 @@ def test_preferences() -> None:
                       ({"discharge_allowed": "perhaps"}, "discharge_allowed"), ({"profile_type": "SLOW"}, "profile_type")):  # fmt: skip
         with pytest.raises((ReadError, Unreadable)) as caught:
             m.preferences(json.dumps(whole | bad).encode())
-        assert caught.value.path == path
+        assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_every_value_has_a_word() -> None:

@@ -16,7 +16,8 @@ from bridge.model import json as model_json
 from bridge.model.cdr import Cdr
 from bridge.model.command import CommandOutcome, CommandResult
 from bridge.model.ids import ConnectorId, ContractId, EvseId, EvseUid, LocationId, PartyId, TariffId, TokenUid
-from bridge.model.location import Connector, Evse, Location, Place, Plug, PlugFormat, PowerType
+from bridge.model.location import Capability, Connector, Evse, Location, Place, Plug, PlugFormat, PowerType
+from bridge.model.profile import ActiveChargingProfile, ChargingProfile, ProfileAction, ProfileOutcome, ProfileResult, RateUnit
 from bridge.model.tariff import Dimension, PriceComponent, Tariff, TariffElement
 from bridge.model.token import Allowed, Token, TokenKind, UidHash, Whitelist
 from bridge.roaming.agreements import Agreement, Book
@@ -38,7 +39,7 @@ from bridge.roaming.sessions import OperatorFacts
 from bridge.store.sqlite import SqliteStore
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-ALL = frozenset({"locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands"})
+ALL = frozenset({"locations", "status", "tariffs", "tokens", "sessions", "cdrs", "commands", "profiles"})
 CARD = "04A1B2C3D4E5F6"
 OTHER = "04FFEEDDCCBBAA"
 FIRST = ConnectorRef("CP1", 1)
@@ -109,8 +110,10 @@ class Asked(Told):
         self.after = after
         self.questions: list[AuthorisationRequest] = []
         self.outcome_within = 30.0
-        self.outcomes: list[tuple[str, CommandOutcome]] = []
+        self.outcomes: list[tuple[str, Any]] = []
         self.outcome_faults: list[Exception] = []
+        self.plans: list[tuple[str, ActiveChargingProfile]] = []
+        self.plan_faults: list[Exception] = []
 
     async def authorise(self, request: AuthorisationRequest) -> AuthorisationAnswer:
         self.questions.append(request)
@@ -119,10 +122,15 @@ class Asked(Told):
             raise self.says
         return self.says if isinstance(self.says, AuthorisationAnswer) else AuthorisationAnswer(self.says)
 
-    async def outcome(self, address: str, outcome: CommandOutcome) -> None:
+    async def outcome(self, address: str, outcome: CommandOutcome | ProfileOutcome) -> None:
         if self.outcome_faults:
             raise self.outcome_faults.pop(0)
         self.outcomes.append((address, outcome))
+
+    async def plan_changed(self, session: str, plan: ActiveChargingProfile) -> None:
+        if self.plan_faults:
+            raise self.plan_faults.pop(0)
+        self.plans.append((session, plan))
 
 
 class Lister(Asked):
@@ -157,6 +165,8 @@ class Chargers:
         self.told: list[tuple[Any, ...]] = []
         self.on_start: Callable[[ConnectorRef, str], Any] | None = None
         self.on_any: Callable[[], Any] | None = None
+        self.profiled = ProfileResult.ACCEPTED
+        self.plan = ProfileOutcome(ProfileAction.ACTIVE, ProfileResult.REJECTED)
 
     async def _answer(self) -> CommandResult:
         if self.on_any is not None:
@@ -188,6 +198,20 @@ class Chargers:
         self.told.append(("cancel", charge_point, reservation))
         return await self._answer()
 
+    async def set_profile(self, ref: ConnectorRef, transaction: int, number: int, profile: ChargingProfile) -> ProfileResult:
+        self.told.append(("set", ref, transaction, number, profile))
+        await self._answer()
+        return self.profiled
+
+    async def clear_profile(self, charge_point: str, number: int) -> ProfileResult:
+        self.told.append(("clear", charge_point, number))
+        await self._answer()
+        return self.profiled
+
+    async def composite(self, ref: ConnectorRef, seconds: int, unit: RateUnit | None) -> ProfileOutcome:
+        self.told.append(("composite", ref, seconds, unit))
+        return self.plan
+
 
 def agreement(partner: str, **changes: Any) -> Agreement:
     given: dict[str, Any] = {"kinds": ALL, "tariffs": {"*": "T1"}, **changes}
@@ -205,10 +229,10 @@ def tariff(energy: str = "0.40", name: str = "T1", *more: TariffElement, vat: st
     return Tariff(id=TariffId(name), party=PartyId("DE", "ABC"), currency="EUR", elements=(*more, TariffElement((price,))))
 
 
-def location(zone: str = "Europe/Berlin") -> Location:
+def location(zone: str = "Europe/Berlin", *capabilities: Capability) -> Location:
     def evse(number: int) -> Evse:
         plug = Connector(ConnectorId("1"), Plug.T2, PlugFormat.SOCKET, PowerType.AC_3_PHASE, 230, 32)
-        return Evse(EvseUid(f"U{number}"), EvseId(f"DE*ABC*E{number}"), connectors=(plug,))
+        return Evse(EvseUid(f"U{number}"), EvseId(f"DE*ABC*E{number}"), capabilities=capabilities, connectors=(plug,))
 
     return Location(Place(id=LocationId("L1"), time_zone=zone), (evse(1), evse(2), evse(3)))
 
@@ -240,10 +264,10 @@ class World:
         self.store.close()
         self.open()
 
-    async def import_all(self, *tariffs: Tariff, zone: str = "Europe/Berlin") -> None:
+    async def import_all(self, *tariffs: Tariff, zone: str = "Europe/Berlin", capable: Sequence[Capability] = ()) -> None:
         bound = {"DE*ABC*E1": ("CP1", 1), "DE*ABC*E2": ("CP1", 2), "DE*ABC*E3": ("CP2", 1)}
         await self.core.publisher.import_tariffs("acme", tariffs or (tariff(),))
-        await self.core.publisher.import_locations("acme", [location(zone)], groups={}, bound=bound)
+        await self.core.publisher.import_locations("acme", [location(zone, *capable)], groups={}, bound=bound)
 
     async def charge(self, card: str = CARD, wh: int = 10_000, ref: ConnectorRef = FIRST, **length: float) -> int:
         """A whole session from now on; the clock is at its end."""
