@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -185,11 +186,26 @@ async def test_of_one_card_from_two_partners_the_preferred_one_is_told(tmp_path:
     assert await follow(w) == []
 
 
+async def test_what_it_never_had_is_not_taken_back(tmp_path: Path) -> None:
+    w = await above(tmp_path, Asked("emsp"), agreements=[sources("emsp", valid_until=NOON + timedelta(hours=1))], feed=gets("emsp"))
+    await w.core.tokens("emsp", [token()])
+    await follow(w)
+    await w.core.tokens("emsp", [token(OTHER)])
+    w.clock.ahead(hours=2)
+    assert await follow(w) == [(f"RFID/{CARD}", False)]
+    assert set(served(w)) == {f"RFID/{CARD}"}
+
+
 async def test_a_digest_is_no_uid(tmp_path: Path) -> None:
     w = await above(tmp_path, Asked("emsp"), feed=gets("emsp"))
-    await w.core.tokens("emsp", [token("ab" * 32, hashed=UidHash.SHA_256)])
+    digest = hashlib.sha256(CARD.encode()).hexdigest()
+    await w.core.tokens("emsp", [token(digest, hashed=UidHash.SHA_256)])
     await follow(w)
     assert served(w) == {}
+    info = await w.up.authorise(CSMS, THERE)
+    assert info is not None
+    assert info.token is not None
+    assert (info.token.uid, info.token.hashed) == (CARD, None)
 
 
 async def test_whoever_gets_the_tokens_may_keep_to_the_owners_whitelist(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from bridge.roaming.upstream.feed import Feed
 from bridge.roaming.upstream.merge import with_periods
 from bridge.roaming.upstream.ports import Contradiction, NotTheirs, NotThere, Question
 from tests.roaming.roaming_world import CARD, NOON, OTHER, Asked, Told, agreement, tariff, token
-from tests.roaming.upstream_world import CSMS, US, Above, card, place, session, sources
+from tests.roaming.upstream_world import CSMS, US, Above, Csms, card, cdr, place, session, sources
 
 HOUR = timedelta(hours=1)
 
@@ -156,6 +156,39 @@ async def test_a_reference_of_somebody_else_is_none_of_ours(tmp_path: Path) -> N
     w = await above(tmp_path, Asked("emsp", AuthorisationAnswer(Allowed.ALLOWED, token())))
     await w.up.put_session(CSMS, session(authorization_reference="made up", token=card(OTHER)))
     assert await w.deliver() == []
+
+
+async def test_a_reference_counts_from_whom_it_was_given_to(tmp_path: Path) -> None:
+    feeds = {name: Feed(name, ("acme",)) for name in (CSMS, "second")}
+    w = await above(tmp_path, Asked("emsp", AuthorisationAnswer(Allowed.ALLOWED, token())), Csms("second"), feeds=feeds,
+                    agreements=[sources("emsp", sources=frozenset({CSMS, "second"}))])  # fmt: skip
+    info = await w.up.authorise("second", Question(CARD))
+    assert info is not None
+    await w.up.put_session(CSMS, session(authorization_reference=info.reference, token=card(OTHER)))
+    assert await w.deliver() == []
+
+
+async def test_the_last_reference_is_the_one_that_counts(tmp_path: Path) -> None:
+    w = await above(tmp_path, Asked("emsp"))
+    references = []
+    for theirs in ("one", "two"):
+        w.partner().says = AuthorisationAnswer(Allowed.ALLOWED, token(), reference=theirs)
+        info = await w.up.authorise(CSMS, Question(CARD))
+        assert info is not None
+        references.append(info.reference)
+    for reference, expected in zip(references, ("one", "two"), strict=True):
+        await w.up.put_session(CSMS, session(authorization_reference=reference))
+        assert [s.authorization_reference for s in await w.told(Kind.SESSION)] == [expected]
+
+
+async def test_a_session_in_production_is_not_told_by_an_agreement_about_tests(tmp_path: Path) -> None:
+    w = await above(tmp_path, agreements=[sources("emsp", kinds=frozenset({"tokens"})),
+                                          sources("emsp", kinds=frozenset({"sessions", "cdrs"}), test=True)])  # fmt: skip
+    await w.core.tokens("emsp", [token()])
+    await w.up.put_session(CSMS, session())
+    await w.up.post_cdr(CSMS, cdr())
+    assert await w.deliver() == []
+    assert [(e.partner, e.state, e.test) for e in w.entries()] == [("emsp", "kept", False)]
 
 
 async def test_a_card_of_the_operators_own(tmp_path: Path) -> None:

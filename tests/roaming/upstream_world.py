@@ -96,7 +96,7 @@ class Above(World):
         given = agreements if agreements is not None else [sources(p.name) for p in others]
         routes = [Route(p.name) for p in others]
         options = {"feeds": {CSMS: feed or Feed(CSMS, ("acme",))}, **options}
-        super().__init__(path, [*others, self.csms], routes, given, **options)
+        super().__init__(path, [*others, self.csms], [r for r in routes if r.partner not in options["feeds"]], given, **options)
 
     @property
     def up(self) -> Upstream:
