@@ -199,26 +199,35 @@ class Core:
     # --- tokens ------------------------------------------------------------------------------------------------------
 
     async def _pull(self, name: str, partner: GivesTokens, every: float) -> None:
-        """Pull every so many seconds, sooner after a failure (such as that the registration is still under way)."""
+        """Pull every so many seconds, sooner after a failure (such as that the registration is still under way).
+
+        The history has a failure once: it is told again when its reason changes, or after a pull that went well.
+        """
         pause = 0.25
+        told: str | None = None
         while True:
-            wait = every
+            wait, because = every, None
             try:
                 await self.pull(name, partner)
                 pause = 0.25
             except (Unreachable, Declined) as why:
-                await self._failed(name, str(why))
+                because = str(why)
                 pause = min(pause * 2, 10.0)
                 wait = min(every, pause)
             except Exception as why:  # noqa: BLE001  (one bad list must not end the pulling)
                 log.error("pulling the tokens of %s failed: %s", name, fault(why))
-                await self._failed(name, f"a fault: {type(why).__name__}")
+                because = f"a fault: {type(why).__name__}"
                 wait = min(every, 60.0)
+            if because is None or because == told or await self._failed(name, because):
+                told = because
             await asyncio.sleep(wait)
 
-    async def _failed(self, name: str, because: str) -> None:
-        with contextlib.suppress(Exception):  # a store that cannot be written now is tried again with the next pull
+    async def _failed(self, name: str, because: str) -> bool:
+        """Whether it was put into the history: a store that cannot be written now is tried again with the next pull."""
+        with contextlib.suppress(Exception):
             await self.store.happened(Happening("token pull failed", name, detail=because))
+            return True
+        return False
 
     async def pull(self, name: str, partner: GivesTokens) -> Taken:
         """Pull a partner's tokens now: the whole list at first and once in a while, else what changed.

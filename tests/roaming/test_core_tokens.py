@@ -13,6 +13,7 @@ import pytest
 from bridge.errors import Unreachable
 from bridge.model.token import Token, Whitelist
 from bridge.roaming.ports import ChargerAnswer
+from bridge.roaming.storage import Happening
 from bridge.store import tokens as parts
 from tests.roaming.roaming_world import CARD, Lister, World, token
 
@@ -161,16 +162,64 @@ async def test_a_long_list_takes_little_memory(tmp_path: Path) -> None:
     assert peak < 8_000_000
 
 
-async def test_pulling_goes_on_after_a_fault(tmp_path: Path) -> None:
-    class Bad(Lister):
-        def pull_tokens(self, since: datetime | None) -> AsyncIterator[list[Token]]:
-            raise ZeroDivisionError
+class Counting(Lister):
+    """A partner whose pulls end as told, one after the other; the last one again and again."""
 
-    w = await world(tmp_path, Bad("house"))
+    def __init__(self, *ends: Exception | None) -> None:
+        super().__init__("house")
+        self.ends = list(ends)
+        self.begun = asyncio.Semaphore(0)
+
+    async def pull_tokens(self, since: datetime | None) -> AsyncIterator[list[Token]]:
+        self.begun.release()
+        end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]
+        if end is not None:
+            raise end
+        yield []
+
+    async def times(self, count: int) -> None:
+        """Wait until it was pulled so many times."""
+        async with asyncio.timeout(10):
+            for _ in range(count):
+                await self.begun.acquire()
+
+
+async def test_pulling_goes_on_after_a_fault(tmp_path: Path) -> None:
+    house = Counting(ZeroDivisionError())
+    w = await world(tmp_path, house)
     await w.core.start({"house": 0.01})
-    await asyncio.sleep(0.3)
+    await house.times(3)
     await w.core.stop()
-    assert len(w.history("token pull failed")) > 2
+    assert [h["detail"] for h in w.history("token pull failed")] == ["a fault: ZeroDivisionError"]
+
+
+async def test_a_failure_is_in_the_history_once_until_its_reason_changes_or_a_pull_goes_well(tmp_path: Path) -> None:
+    gone, refused = Unreachable("not registered with this partner yet"), Unreachable("HTTP 503")
+    house = Counting(gone, gone, gone, refused, refused, gone, None, gone)
+    w = await world(tmp_path, house)
+    await w.core.start({"house": 0.01})
+    await house.times(10)
+    await w.core.stop()
+    told = [h["detail"] for h in w.history("token pull failed")]
+    assert told == [str(why) for why in (gone, refused, gone, gone)]
+
+
+async def test_a_failure_that_could_not_be_recorded_is_recorded_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = Counting(Unreachable("HTTP 503"))
+    w = await world(tmp_path, house)
+    happened, refused = w.store.happened, []
+
+    async def fails(*history: Happening) -> None:
+        if history[0].what == "token pull failed" and not refused:
+            refused.append(history)
+            raise OSError("disk full")
+        await happened(*history)
+
+    monkeypatch.setattr(w.store, "happened", fails)
+    await w.core.start({"house": 0.01})
+    await house.times(4)
+    await w.core.stop()
+    assert (len(refused), [h["detail"] for h in w.history("token pull failed")]) == (1, ["HTTP 503"])
 
 
 async def test_tokens_of_one_partner_are_not_anothers(tmp_path: Path) -> None:
