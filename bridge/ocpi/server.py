@@ -131,9 +131,9 @@ class _Door:
             return Result(failure(Code.SERVER_ERROR, "this cannot be done at the moment"))
         except (web.HTTPException, ConnectionResetError):
             raise
-        except Exception:  # noqa: BLE001  (whatever it is, the partner gets an envelope, and nothing of it)
+        except Exception:  # noqa: BLE001  (the partner gets 3000 in an envelope, and nothing of it)
             _log.exception("%s: %s %s", call.partner.name, call.request.method, _route(call.request))
-            return Result(failure(Code.SERVER_ERROR, "an error here"), 500)
+            return Result(failure(Code.SERVER_ERROR, "an error here"))
 
 
 def _open_to(call: Call, at: _At) -> None:

@@ -48,8 +48,9 @@ class HttpClient:
         """Make the session, in the running event loop."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._tls if self._tls is not None else True)
+            # Callers say what a body is; a POST without one would get application/octet-stream.
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, headers=self._headers,
-                                                  auto_decompress=True)  # fmt: skip
+                                                  auto_decompress=True, skip_auto_headers=("Content-Type",))  # fmt: skip
 
     async def close(self) -> None:
         """Close the connections."""

@@ -16,7 +16,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from attrs import define, evolve, field
+from aiohttp.typedefs import Handler
+from attrs import define, evolve, field, frozen
+from multidict import CIMultiDictProxy
 
 from bridge.codec.lenient import walk
 from bridge.mapping import registry
@@ -214,6 +216,16 @@ class Core:
 # --- the world
 
 
+@frozen
+class Heard:
+    """A request that the eMSP was sent."""
+
+    method: str
+    path: str
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
 @define(eq=False)
 class World:
     """Our side (core, server, partner) and an eMSP; ``serve`` starts more servers that end with the world."""
@@ -224,6 +236,8 @@ class World:
     emsp: Emsp
     emsp_server: TestServer
     store: MemoryStore
+    heard: list[Heard] = field(factory=list)
+    """What the eMSP was sent, in order."""
 
     @property
     def url(self) -> str:
@@ -279,10 +293,20 @@ async def world(**emsp: Any) -> AsyncIterator[World]:
     app.add_routes(routes(core, partners))
     given: dict[str, Any] = {"token_a": TOKEN_A, "tokens": 5, "unlisted": 2} | emsp
     state = Emsp(**given)
-    bridge, server = TestServer(app), TestServer(application(state))
+    heard: list[Heard] = []
+
+    @web.middleware
+    async def hear(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/ocpi/"):
+            heard.append(Heard(request.method, request.path, request.headers, await request.read()))
+        return await handler(request)
+
+    theirs = application(state)
+    theirs.middlewares.append(hear)
+    bridge, server = TestServer(app), TestServer(theirs)
     async with bridge, server:
         state.url = str(server.make_url("")).rstrip("/")
-        made = World(core, bridge, partners, state, server, MemoryStore())
+        made = World(core, bridge, partners, state, server, MemoryStore(), heard)
         try:
             yield made
         finally:
