@@ -66,15 +66,15 @@ async def _patch(call: Call) -> Result:
     change = loads(await call.body())
     if not isinstance(change, dict):
         raise Fault(Code.INVALID, "$: an object is expected")
-    said = {fold(name): value for name, value in change.items() if value is not None}
+    change = {name: value for name, value in change.items() if value not in (None, "", [])}  # nothing is taken away
+    said = {fold(name) for name in change}
     if "lastupdated" not in said and call.version.dated_patches:
         raise Fault(Code.INVALID, "last_updated: is missing (it is needed in every PATCH)")
     old = await _known(call, country, party, uid)
     if old is None:
         raise Fault(Code.UNKNOWN_TOKEN, "unknown token", 404)
     whole = {name: value for name, value in loads(call.partner.token_bytes(old)).items() if fold(name) not in said}
-    whole |= {name: value for name, value in change.items() if value is not None}
-    new = call.partner.token(encode(whole))
+    new = call.partner.token(encode(whole | change))
     kept = tuple(extra for extra in old.extra if extra.path not in {e.path for e in new.extra})
     return await _take(call, evolve(new, extra=(*kept, *new.extra)), country, party, uid, old.kind if call.version.roles else None)
 

@@ -8,7 +8,7 @@ with nothing in it that changed since.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from attrs import evolve
 
 from bridge.errors import Refused
 from bridge.model.ids import EvseId, EvseUid, LocationId, TariffId, evse_key
-from bridge.model.location import Capability, Evse, EvseStatus, Location, Status
+from bridge.model.location import Capability, Connector, Evse, EvseStatus, Location, Status
 from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import OWN, Agreement, Book, Scope
@@ -233,18 +233,21 @@ def with_tariff(location: Location, tariff: str | None, more: Sequence[str] = ()
 
 
 def live(location: Location, rows: Mapping[str, EvseRow]) -> Location:
-    """The location with the statuses that its chargers told, and as new as they are."""
+    """The location with the statuses that its chargers told; EVSEs and location are as new as the newest of their parts."""
 
     def told(evse: Evse) -> Evse:
         row = rows.get(evse_key(evse.id)) if evse.id is not None else None
-        if row is None or row.status is None or evse.status is Status.REMOVED:
-            return evse
-        return evolve(evse, status=Status(row.status), last_updated=row.status_at)
+        if row is not None and row.status is not None and evse.status is not Status.REMOVED:
+            evse = evolve(evse, status=Status(row.status), last_updated=row.status_at)
+        return evolve(evse, last_updated=_newest(evse.last_updated, evse.connectors))
 
     evses = tuple(told(e) for e in location.evses)
-    times = [at for at in (location.place.last_updated, *(e.last_updated for e in evses)) if at is not None]
-    place = location.place if location.place.last_updated is None else evolve(location.place, last_updated=max(times))
-    return evolve(location, place=place, evses=evses)
+    return evolve(location, place=evolve(location.place, last_updated=_newest(location.place.last_updated, evses)), evses=evses)
+
+
+def _newest(own: datetime | None, parts: Iterable[Evse | Connector]) -> datetime | None:
+    """The time of a thing that its parts belong to; None where it has none itself."""
+    return own and max([own, *(part.last_updated for part in parts if part.last_updated is not None)])
 
 
 def _date(view: Location, known: Shown | None, tariff: str | None, now: datetime) -> Location:
