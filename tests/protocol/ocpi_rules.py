@@ -13,8 +13,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
-from attrs import define, frozen
+from attrs import define, field, frozen
 
+from bridge.model.command import CommandOutcome
 from bridge.ocpi.adapter import MemoryStore, OcpiConfig, OcpiPartner, OurRole
 from bridge.ocpi.credentials import PartnerCredentials, PartnerRole
 from bridge.ocpi.server import routes
@@ -28,6 +29,8 @@ OURS = "the-partner's-token"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 """A DateTime as we write it."""
 DATED = "2026-11-02T10:00:00Z"
+BACK = "https://emsp.example/commands/1"
+HOSTS = {"response_hosts": frozenset({"emsp.example"})}
 
 
 @frozen
@@ -72,6 +75,8 @@ class Peer:
     root: str
     number: str
     token: str = OURS
+    outcomes: list[tuple[str, CommandOutcome]] = field(factory=list)
+    """What it was told of its commands, where nothing is sent (:func:`bridged`)."""
 
     @property
     def older(self) -> bool:
@@ -126,7 +131,7 @@ async def calling(number: str, **config: Any) -> AsyncIterator[tuple[ow.World, P
     """Our server with a core that remembers, and a registered partner."""
     async with ow.world(version=number) as world:
         await world.store.save("emsp", registered(number))
-        await world.add(**config)
+        await world.add(**HOSTS | config)
         yield world, Peer(str(world.bridge.make_url("")).rstrip("/"), number)
 
 
@@ -135,16 +140,29 @@ async def bridged(path: Path, number: str = "2.2.1", **config: Any) -> AsyncIter
     """Our server on the real core and store, with a registered partner that may see everything of operator ``acme``."""
     store, port = MemoryStore(), unused_port()
     await store.save("emsp", registered(number))
-    made = OcpiPartner(
-        OcpiConfig("emsp", f"http://127.0.0.1:{port}/ocpi", (OurRole("DE", "ABC"),), register_at_start=False, **config), store)  # fmt: skip
+    given: dict[str, Any] = {"register_at_start": False, **HOSTS, **config}
+    made = OcpiPartner(OcpiConfig("emsp", f"http://127.0.0.1:{port}/ocpi", (OurRole("DE", "ABC"),), **given), store)
     await made.open()
+    outcomes: list[tuple[str, CommandOutcome]] = []
+
+    async def outcome(address: str, one: CommandOutcome) -> None:
+        outcomes.append((address, one))
+
+    made.outcome = outcome  # type: ignore[method-assign,assignment]
     world = rw.World(path, [made])
     await world.core.publisher.import_tariffs("acme", [ow.canonical("tariff", ow.tariff())])
     app = web.Application()
     app.add_routes(routes(world.core, {"emsp": made}))
     try:
         async with TestServer(app, port=port) as server:
-            yield world, Peer(str(server.make_url("")).rstrip("/"), number)
+            yield world, Peer(str(server.make_url("")).rstrip("/"), number, outcomes=outcomes)
     finally:
         await made.close()
         world.store.close()
+
+
+async def carried_out(world: rw.World) -> None:
+    """The commands that were accepted are carried out, and their results told."""
+    commands = world.core._commands
+    assert commands is not None
+    await commands.close()

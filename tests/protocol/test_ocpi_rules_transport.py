@@ -14,15 +14,14 @@ from bridge.model.command import CommandOutcome, CommandResult
 from bridge.model.token import TokenKind
 from bridge.ocpi.envelope import Code
 from bridge.ocpi.version import BY_NUMBER, V211, V221, V230
-from bridge.roaming.ports import AuthorisationRequest, Kind, Op
+from bridge.roaming.ports import AuthorisationRequest, Delivered, Kind, Op
 from bridge.simulate.emsp_state import Emsp
 from tests.protocol import ocpi_world as ow
-from tests.protocol.ocpi_rules import DATED, LATER, NUMBERS, TIME, Peer, calling
+from tests.protocol.ocpi_rules import BACK, DATED, LATER, NUMBERS, TIME, Peer, calling
 from tests.protocol.ocpi_world import World, canonical, jobs
 from tests.protocol.test_ocpi_adapter import TOKEN, answer, lone
 
 ROUTING = ("OCPI-to-country-code", "OCPI-to-party-id", "OCPI-from-country-code", "OCPI-from-party-id")
-BACK = "https://emsp.example/commands/1"
 
 
 @pytest.fixture(params=NUMBERS)
@@ -44,7 +43,8 @@ async def everything(world: World) -> None:
         of = ow.token(emsp)
         for kind, obj in ((Kind.SESSION, canonical("session", ow.session(of))), (Kind.CDR, canonical("cdr", ow.cdr(of)))):
             (done,) = await partner.deliver(kind, jobs(partner, kind, obj))
-        await partner.cdr_at(done.reference)  # type: ignore[union-attr]
+        assert isinstance(done, Delivered)
+        await partner.cdr_at(str(done.reference))
     await partner.deliver(Kind.TARIFF, jobs(partner, Kind.TARIFF, canonical("tariff", ow.tariff()), Op.DELETE))
     _ = [batch async for batch in partner.pull_tokens(None)]
     uid = next(iter(emsp.known.values()))["uid"]
@@ -122,7 +122,8 @@ async def test_header_names_of_partners_have_no_case() -> None:
 
     async with lone("POST", "/cdrs", cdrs) as partner:
         (done,) = await partner.deliver(Kind.CDR, jobs(partner, Kind.CDR, canonical("cdr", ow.cdr(TOKEN))))
-        assert done.reference.endswith("/cdrs/7")  # type: ignore[union-attr]
+        assert isinstance(done, Delivered)
+        assert str(done.reference).endswith("/cdrs/7")
 
 
 # --- answers (rules 7 to 14)

@@ -207,7 +207,8 @@ async def test_a_failure_is_in_the_history_once_until_its_reason_changes_or_a_pu
 async def test_a_failure_that_could_not_be_recorded_is_recorded_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house = Counting(Unreachable("HTTP 503"))
     w = await world(tmp_path, house)
-    happened, refused = w.store.happened, []
+    happened = w.store.happened
+    refused: list[tuple[Happening, ...]] = []
 
     async def fails(*history: Happening) -> None:
         if history[0].what == "token pull failed" and not refused:
