@@ -26,7 +26,7 @@ NUMBERS = ("2.1.1", "2.2.1", "2.3.0")
 LATER = ("2.2.1", "2.3.0")
 OURS = "the-partner's-token"
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
 """A DateTime as we write it."""
 DATED = "2026-11-02T10:00:00Z"
 BACK = "https://emsp.example/commands/1"
