@@ -15,9 +15,9 @@ from bridge.errors import ConfigError
 from bridge.model.ids import OperatorId, PartyId
 from bridge.roaming.agreements import Agreement, Book
 from bridge.roaming.authorise import Route, normal
+from bridge.roaming.billing import OperatorFacts
 from bridge.roaming.core import Core
 from bridge.roaming.ports import Partner
-from bridge.roaming.sessions import OperatorFacts
 from bridge.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def book_of(config: BridgeConfig) -> Book:
     """All agreements of a configuration."""
     return Book([
         Agreement(name, a.operator, frozenset(a.kinds), frozenset(a.groups), a.valid_from, a.valid_until, dict(a.tariffs), a.test,
-                  preference_tariffs={group: tuple(names) for group, names in a.preference_tariffs.items()})
+                  preference_tariffs={group: tuple(names) for group, names in a.preference_tariffs.items()},
+                  free=a.free)
         for name, partner in config.partners.items() for a in partner.agreements
     ])  # fmt: skip
 

@@ -103,6 +103,9 @@ class AgreementConfig(_Model):
         description="location group -> ids of tariffs of the types PROFILE_CHEAP, PROFILE_FAST, PROFILE_GREEN, which charging"
         " preferences select (OCPI from 2.2.1); `*` for the others",
     )
+    free: bool = Field(
+        False, description="what no tariff covers costs nothing; else such sessions are held for a person, and `check` says so"
+    )
     test: bool = Field(False, description="a test agreement: never mixed with production")
 
 

@@ -11,7 +11,7 @@ import click
 _COMMANDS = {
     "map": ("bridge.cli.map", "map_", "Translate a file from one protocol to another, naming every loss."),
     "serve": ("bridge.cli.serve", "serve", "Serve partners and chargers."),
-    "check": ("bridge.cli.serve", "check", "Validate the configuration without starting."),
+    "check": ("bridge.cli.check", "check", "Validate the configuration without starting."),
     "locations": ("bridge.cli.data", "locations", "Import the operator's locations."),
     "tariffs": ("bridge.cli.data", "tariffs", "Import the operator's tariffs."),
     "tokens": ("bridge.cli.tokens", "tokens", "Confirm a token list that is held."),

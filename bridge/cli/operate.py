@@ -246,6 +246,7 @@ def partner_show(config: Path, name: str, evse: str | None) -> None:
         span = (f", from {one.valid_from.isoformat()}" if one.valid_from else "") + (
             f", until {one.valid_until.isoformat()}" if one.valid_until else "")  # fmt: skip
         tariffs = ", ".join(f"{group} = {tariff}" for group, tariff in sorted(one.tariffs.items())) or "none"
+        tariffs += ", else free" if one.free else ""
         click.echo(f"  agreement {number}: {one.operator}, {', '.join(sorted(one.kinds))}, "
                    f"groups {', '.join(sorted(one.groups)) or 'all'}, tariffs {tariffs}, "
                    f"{'test' if one.test else 'production'}{span}")  # fmt: skip

@@ -119,7 +119,7 @@ def tariffs(f: Facts) -> Finding | None:
     mine = [one for one in f.agreements if kinds.TARIFFS in one.kinds]
     if not mine:
         return None
-    without = sorted({one.operator for one in mine if not one.tariffs})
+    without = sorted({one.operator for one in mine if not one.tariffs and not one.free})
     if without:
         return _open(f"an agreement for {_some(without)} names no tariff")
     named = sorted({ident for one in mine for ident in one.tariffs.values()})

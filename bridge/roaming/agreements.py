@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from attrs import field, frozen
@@ -35,7 +35,7 @@ class Agreement:
 
     ``preference_tariffs`` are, in the same way, those that charging preferences select.
     ``sources`` are the origins of what it is about. What comes from upstream is passed on only where it is named, and
-    never back to where it came from.
+    never back to where it came from. ``free``: what no tariff covers of ours costs nothing; else it is held for a person.
     """
 
     partner: str
@@ -48,6 +48,7 @@ class Agreement:
     test: bool = False
     sources: frozenset[str] = frozenset({OWN})
     preference_tariffs: dict[str, tuple[str, ...]] = field(factory=dict)
+    free: bool = False
 
     def tariff_for(self, groups: Sequence[str]) -> str | None:
         """The tariff id for an EVSE of these groups."""
@@ -57,6 +58,13 @@ class Agreement:
         """The tariff ids that charging preferences may select at an EVSE of these groups."""
         given = self.preference_tariffs
         return next((given[g] for g in groups if g in given), given.get("*", ()))
+
+    def unpriced(self, scopes: Iterable[Scope]) -> list[Scope]:
+        """Of our own places, those whose sessions would be held: a CDR is due, no tariff covers them, nothing says that they are free."""
+        if self.free or CDRS not in self.kinds or OWN not in self.sources:
+            return []
+        return [one for one in scopes if one.operator == self.operator and one.origin == OWN and self.tariff_for(one.groups) is None
+                and (not self.groups or self.groups & set(one.groups))]  # fmt: skip
 
     def covers(self, kind: str, scope: Scope, at: datetime) -> str | None:
         """None if it covers this, else the reason why not."""

@@ -21,6 +21,7 @@ from bridge.model.token import Token, TokenKind
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
 from bridge.roaming.authorise import Authoriser, Route, fault, lookup_key, normal
+from bridge.roaming.billing import Biller, OperatorFacts
 from bridge.roaming.commands import Commands
 from bridge.roaming.deadlines import Late, watch
 from bridge.roaming.deliver import Dispatcher
@@ -30,7 +31,7 @@ from bridge.roaming.ports import ChargerControl, ForgetsStatus, GivesTokens, Job
 from bridge.roaming.preferences import Preferences
 from bridge.roaming.profiles import Profiles
 from bridge.roaming.publish import Publisher, dumps
-from bridge.roaming.sessions import OperatorFacts, Sessions
+from bridge.roaming.sessions import Sessions
 from bridge.roaming.storage import Happening, Outbound, TokenRow, Within
 from bridge.roaming.upstream.feed import Feed
 from bridge.roaming.upstream.storage import UpstreamStorage
@@ -68,13 +69,14 @@ class Core:
         self.terms = dict(terms or {})
         self.publisher = Publisher(store, partners, book, now, most_percent)
         self.authoriser = Authoriser(store, partners, routes, book, now, seconds=authorise_seconds, own=own)
-        self.sessions = Sessions(store, partners, book, self.authoriser, self.publisher, operators, now, update_seconds=update_seconds,
+        self.billing = Biller(store, partners, book, operators, now)
+        self.sessions = Sessions(store, partners.keys(), self.authoriser, self.publisher, self.billing, now, update_seconds=update_seconds,
                                  known_chargers=chargers, wake=self.wake)  # fmt: skip
         self.upstream = Upstream(store, partners, book, feeds or {}, operators, self.authoriser, self.publisher, now, self.wake)
         self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits, partial(self._settled, name))
                             for name, partner in partners.items()}  # fmt: skip
         self.formats = Formats(store, partners, self.publisher, self._told, self.dispatchers)
-        self.preferences = Preferences(store, self.sessions, now, preferences_need)
+        self.preferences = Preferences(store, self.billing, now, preferences_need)
         self.profile_seconds = dict(profile_seconds or {})
         self._commands: Commands | None = None
         self._profiles: Profiles | None = None
@@ -82,7 +84,8 @@ class Core:
 
     def _told(self, source: str) -> list[Outbound]:
         """A session for its partner, as it stands: of ours, or from upstream."""
-        return self.sessions.told(source) or self.upstream.told.again(source)
+        row = self.store.session(id=source)
+        return self.billing.told(row) if row is not None else self.upstream.told.again(source)
 
     def _settled(self, name: str) -> bool:
         return self.formats.settled(name)

@@ -21,10 +21,10 @@ from bridge.model.profile import ChargingPreferences, PreferenceResult, RateUnit
 from bridge.model.tariff import Tariff, TariffKind
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Agreement
+from bridge.roaming.billing import Biller
 from bridge.roaming.charging import PreferenceRow
 from bridge.roaming.profiles import capacity, equipment_of
 from bridge.roaming.publish import dumps
-from bridge.roaming.sessions import Sessions
 from bridge.roaming.storage import EvseRow, Happening, SessionRow, Storage
 
 DEPARTURE: Final = "departure_time"
@@ -43,10 +43,10 @@ _KINDS: Final = {
 class Preferences:
     """Takes preferences. ``needed``: by operator, which of ``departure_time`` and ``energy_need`` CHEAP and GREEN have to tell."""
 
-    def __init__(self, store: Storage, sessions: Sessions, now: Callable[[], datetime],
+    def __init__(self, store: Storage, billing: Biller, now: Callable[[], datetime],
                  needed: Mapping[str, frozenset[str]] | None = None) -> None:  # fmt: skip
         self.store = store
-        self.sessions = sessions
+        self.billing = billing
         self.now = now
         self.needed = dict(needed or {})
 
@@ -55,7 +55,7 @@ class Preferences:
         session = self.store.session(id=str(ident)) or self.store.session(id=str(ident).lower())
         evse = self.store.evse(session.evse_id) if session is not None and session.evse_id is not None else None
         mine = session is not None and session.partner == partner and session.state == "active" and session.auth.get("accepted")
-        if session is None or evse is None or not mine or self.sessions.agreed(kinds.SESSIONS, session, evse) is None:
+        if session is None or evse is None or not mine or self.billing.agreed(kinds.SESSIONS, session, evse) is None:
             return PreferenceResult.UNKNOWN_SESSION
         equipment = equipment_of(self.store, evse)
         if equipment is None or Capability.CHARGING_PREFERENCES not in equipment.capabilities:
@@ -94,7 +94,7 @@ class Preferences:
 
     def _tariffs(self, session: SessionRow, evse: EvseRow) -> dict[ProfileKind, Tariff]:
         """The tariff for each preference that is supported: the session's own for REGULAR, those of its agreement for the others."""
-        agreement: Agreement | None = self.sessions.agreement_of(session, evse)
+        agreement: Agreement | None = self.billing.agreement_of(session, evse)
         if agreement is None or session.tariff is None:
             return {}
         own: Tariff = model_json.from_json(Tariff, orjson.loads(session.tariff))

@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
-from attrs import evolve, frozen
+from attrs import evolve
 
-from bridge.errors import Refused
-from bridge.model import json as model_json
-from bridge.model.common import Price
-from bridge.model.ids import PartyId, evse_key
-from bridge.model.location import Evse, Location, Status
-from bridge.model.tariff import Tariff
-from bridge.roaming import agreements as kinds
-from bridge.roaming import ledger, settle
-from bridge.roaming.agreements import Agreement, Book
-from bridge.roaming.audit import Unsettled
-from bridge.roaming.authorise import Authoriser, Decision, fault, fingerprint, normal
+from bridge.model.location import Status
+from bridge.roaming import settle
+from bridge.roaming.authorise import Authoriser, Decision, fingerprint, normal
+from bridge.roaming.billing import Biller
 from bridge.roaming.expected import Expectations
-from bridge.roaming.ports import ChargerAnswer, ConnectorRef, Kind, MeterSample, Partner
+from bridge.roaming.ports import ChargerAnswer, ConnectorRef, MeterSample
 from bridge.roaming.publish import Publisher, dumps
-from bridge.roaming.storage import CdrRow, EvseRow, Happening, Outbound, SessionRow, Storage
-
-log = logging.getLogger(__name__)
-
-HELD = "session kept for a person"
-
-
-@frozen
-class OperatorFacts:
-    """What is known of one of our operators."""
-
-    party: PartyId
-    zone: str
-    currency: str
+from bridge.roaming.storage import Happening, Outbound, SessionRow, Storage
 
 
 class Sessions:
     """Implements :class:`bridge.roaming.ports.ChargerEvents`."""
 
-    def __init__(self, store: Storage, partners: Mapping[str, Partner], book: Book, authoriser: Authoriser, publisher: Publisher,
-                 operators: Mapping[str, OperatorFacts], now: Callable[[], datetime], *, update_seconds: float = 60.0,
-                 known_chargers: frozenset[str] | None = None, wake: Callable[[str], None] = lambda partner: None) -> None:  # fmt: skip
+    def __init__(self, store: Storage, partners: Collection[str], authoriser: Authoriser, publisher: Publisher, billing: Biller,
+                 now: Callable[[], datetime], *, update_seconds: float = 60.0, known_chargers: frozenset[str] | None = None,
+                 wake: Callable[[str], None] = lambda partner: None) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
-        self.book = book
         self.authoriser = authoriser
         self.publisher = publisher
-        self.operators = operators
+        self.billing = billing
         self.now = now
         self.update_seconds = update_seconds
         self.known_chargers = known_chargers
@@ -115,16 +92,15 @@ class Sessions:
         if expected is None and decision.accepted:
             self.expectations.card(ref.charge_point, id_token, decision)  # the charger tells again what cannot be stored
         evse = evses[0] if evses else None
-        agreement = self._agreement(decision.partner, evse, decision.how, self.now()) if decision.accepted else None
-        tariff_id, tariff = self._tariff(evse, agreement)
         accepted = decision.accepted
+        terms = self.billing.terms(decision.partner if accepted else None, evse, decision.how)
         row = SessionRow(
             str(uuid.uuid4()), 0, ref.charge_point, ref.connector, evse.evse_id if evse else None, evse.location if evse else None,
             evse.operator if evse else None, decision.partner if accepted else None, id_token if accepted else _hidden(id_token),
             dumps(decision.token) if accepted and decision.token is not None else None,
-            {**auth_of(decision), "tariff": tariff_id, "at": self.now().isoformat()}, agreement.test if agreement is not None else False,
-            at, meter_start_wh, tariff=tariff)  # fmt: skip
-        outbound = self._session_outbound(row, evse)
+            {**auth_of(decision), "tariff": terms.tariff_id, "free": terms.free, "at": self.now().isoformat()}, terms.test,
+            at, meter_start_wh, tariff=terms.tariff)  # fmt: skip
+        outbound = self.billing.told(row)
         opened, new = await self.store.open_session(row, decision.id, outbound, card=fingerprint(id_token), history=self._unended(row))
         if new:
             self.expectations.came(ref.charge_point, id_token)
@@ -153,8 +129,7 @@ class Sessions:
         outbound: list[Outbound] = []
         if kwh != row.kwh and time.monotonic() - self._told.get(row.id, float("-inf")) >= self.update_seconds:
             self._told[row.id] = time.monotonic()
-            evse = self.store.evse(row.evse_id) if row.evse_id else None
-            outbound = self._session_outbound(evolve(row, kwh=kwh), evse)
+            outbound = self.billing.told(evolve(row, kwh=kwh))
         await self.store.add_samples(row.id, samples, kwh, outbound)
         if outbound and row.partner:
             self.wake(row.partner)
@@ -172,121 +147,12 @@ class Sessions:
         at = max(at, row.started)
         ended = evolve(row, ended=at, meter_stop=meter_stop_wh, reason=reason, state="ended",
                        kwh=settle.register_kwh(meter_stop_wh - row.meter_start))  # fmt: skip
-        evse = self.store.evse(row.evse_id) if row.evse_id else None
-        everything = [*self.store.samples(row.id), *samples]
-        cdr, outbound, history = self._settled(ended, everything, evse)
-        if any(h.what == HELD for h in history):
+        bill = self.billing.bill(ended, [*self.store.samples(row.id), *samples])
+        if bill.held is not None:
             ended = evolve(ended, state="held")
-        await self.store.close_session(ended, samples, cdr, outbound, history)
+        await self.store.close_session(ended, samples, bill.cdr, bill.outbound, bill.history)
         self._told.pop(row.id, None)
         self._wake_all()
-
-    def _settled(self, row: SessionRow, samples: Sequence[MeterSample],
-                 evse: EvseRow | None) -> tuple[CdrRow | None, list[Outbound], list[Happening]]:  # fmt: skip
-        """The CDR, what goes out, and the history of an ended session. Never raises: the charger's word has to be kept."""
-        if not row.auth.get("accepted"):
-            return None, [], [Happening("session without authorisation", ref=row.id, detail="nothing to bill")]
-        try:
-            situation = self._situation(row, evse)
-            if situation is None:
-                return None, [], [Happening(HELD, ref=row.id, detail="no operator or EVSE is known for it")]
-            cdr = settle.as_cdr(row, samples, situation, self.now())
-        except Unsettled as why:
-            return None, [], [Happening(HELD, ref=row.id, detail=str(why))]
-        except Exception as why:  # noqa: BLE001
-            log.error("session %s cannot be settled: %s", row.id, fault(why))
-            return None, [], [Happening(HELD, ref=row.id, detail=f"a fault in settling it: {type(why).__name__}")]
-        unsent = CdrRow(str(cdr.id), row.id, row.partner, row.operator, row.test, dumps(cdr), amount(cdr.total_cost), cdr.currency,
-                           str(cdr.total_energy), "kept", [], self.now())  # fmt: skip
-        outbound = self._session_outbound(row, evse)
-        partner = self.partners.get(row.partner or "")
-        if partner is None or self.agreed(kinds.CDRS, row, evse) is None:
-            entry = ledger.kept(unsent)
-        else:
-            entry = ledger.entered(unsent, cdr, partner)
-        return entry.row, [*outbound, *entry.outbound], [entry.happening]
-
-    # --- what a session needs ----------------------------------------------------------------------------------------
-
-    def _agreement(self, partner: str | None, evse: EvseRow | None, how: str, at: datetime) -> Agreement | None:
-        """The agreement under which a session begins: about commands for a remote start, else about tokens."""
-        if partner is None or evse is None:
-            return None
-        return self.book.find(partner, kinds.COMMANDS if how == "command" else kinds.TOKENS, evse.scope, at)
-
-    def agreement_of(self, row: SessionRow, evse: EvseRow) -> Agreement | None:
-        """The agreement under which a session began."""
-        return self._agreement(row.partner, evse, row.auth["how"], self._decided(row))
-
-    def agreed(self, kind: str, row: SessionRow, evse: EvseRow | None) -> Agreement | None:
-        """The agreement by which the partner hears of this session: as of its start, test or production as the session is."""
-        if row.partner is None or evse is None:
-            return None
-        at = max(row.started, self._decided(row))
-        return next((a for a in self.book.of(row.partner)
-                     if a.test == row.test and a.covers(kind, evse.scope, at) is None), None)  # fmt: skip
-
-    def _decided(self, row: SessionRow) -> datetime:
-        told = row.auth.get("at")
-        return datetime.fromisoformat(told) if told else row.started
-
-    def _tariff(self, evse: EvseRow | None, agreement: Agreement | None) -> tuple[str | None, bytes | None]:
-        """The tariff that a session has to the end: its id by the agreement, and what it says now."""
-        name = agreement.tariff_for(evse.groups) if agreement is not None and evse is not None else None
-        thing = self.store.thing("tariff", name, operator=evse.operator) if name is not None and evse is not None else None
-        return name, thing.body if thing is not None else None
-
-    def told(self, ident: str) -> list[Outbound]:
-        """A session for its partner, as it stands."""
-        row = self.store.session(id=ident)
-        if row is None:
-            return []
-        return self._session_outbound(row, self.store.evse(row.evse_id) if row.evse_id else None)
-
-    def _session_outbound(self, row: SessionRow, evse: EvseRow | None) -> list[Outbound]:
-        partner = self.partners.get(row.partner or "")
-        if partner is None or Kind.SESSION not in partner.kinds or self.agreed(kinds.SESSIONS, row, evse) is None:
-            return []
-        try:
-            situation = self._situation(row, evse)
-            if situation is None:
-                return []
-            encoded = partner.encode(Kind.SESSION, settle.as_session(row, situation, self.now()))
-        except (Refused, Unsettled):
-            return []  # a session that the protocol cannot tell is not told; its CDR is
-        except Exception as why:  # noqa: BLE001
-            log.error("session %s cannot be written for %s: %s", row.id, partner.name, fault(why))
-            return []
-        return [Outbound(partner.name, Kind.SESSION, row.id, e.key, e.body, e.meta) for e in encoded]
-
-    def _situation(self, row: SessionRow, evse: EvseRow | None) -> settle.Situation | None:
-        operator = self.operators.get(row.operator or "")
-        if operator is None or evse is None:
-            return None
-        thing = self.store.thing("location", evse.location, operator=evse.operator)
-        location: Location | None = model_json.from_json(Location, orjson.loads(thing.body)) if thing is not None else None
-        found: Evse | None = None
-        if location is not None:
-            found = next((e for e in location.evses if e.id is not None and evse_key(e.id) == evse.evse_id), None)
-        body, name = row.tariff, row.auth.get("tariff")
-        if body is None and name is not None and (late := self.store.thing("tariff", name, operator=evse.operator)) is not None:
-            body = late.body
-        if body is None and name is not None and row.ended is not None:
-            raise Unsettled(f"tariff {name} of its agreement is not among the imported tariffs")
-        tariff: Tariff | None = model_json.from_json(Tariff, orjson.loads(body)) if body is not None else None
-        zone = location.place.time_zone if location is not None and location.place.time_zone else operator.zone
-        currency = tariff.currency if tariff else operator.currency
-        return settle.Situation(location, found, tariff, operator.party, zone, currency, self._switches(row))
-
-    def _switches(self, row: SessionRow) -> tuple[tuple[datetime, Tariff], ...]:
-        """The tariffs that the driver's preferences selected, and from when on each holds."""
-        found: list[tuple[datetime, Tariff]] = []
-        body = row.tariff
-        for one in self.store.preferences(row.id):
-            if one.tariff != body:
-                found.append((settle.whole(one.at), model_json.from_json(Tariff, orjson.loads(one.tariff))))
-                body = one.tariff
-        return tuple(found)
 
 
 def _hidden(id_token: str) -> str:
@@ -301,8 +167,3 @@ def auth_of(decision: Decision) -> dict[str, Any]:
             "decision": decision.id,
             "reference": reply.reference if reply else None, "hub_session_id": reply.hub_session_id if reply else None,
             "provider_session_id": reply.provider_session_id if reply else None, "provider": reply.provider if reply else None}  # fmt: skip
-
-
-def amount(price: Price | None) -> str | None:
-    """A total as the ledger tells it."""
-    return None if price is None or price.excl is None else str(price.excl)

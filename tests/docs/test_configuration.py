@@ -57,7 +57,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "agreements": {
         "operator": '"example"', "kinds": '["locations", "status", "cdrs"]', "groups": '["city"]',
         "valid_from": "2026-04-01T00:00:00+02:00", "valid_until": "2027-04-01T00:00:00+02:00",
-        "tariffs": '{city = "CITY", "*" = "STANDARD"}', "test": "true",
+        "tariffs": '{city = "CITY", "*" = "STANDARD"}', "free": "true", "test": "true",
         "preference_tariffs": '{"*" = ["GREEN", "CHEAP"]}',
     },
     "secret": {"file": '"/run/secrets/emsp1"', "env": '"EMSP1_TOKEN"', "value": '"only-for-tests"'},

@@ -22,6 +22,7 @@ from bridge.model.tariff import Dimension, PriceComponent, Tariff, TariffElement
 from bridge.model.token import Allowed, Token, TokenKind, UidHash, Whitelist
 from bridge.roaming.agreements import Agreement, Book
 from bridge.roaming.authorise import Route
+from bridge.roaming.billing import OperatorFacts
 from bridge.roaming.core import Core
 from bridge.roaming.ports import (
     AuthorisationAnswer,
@@ -35,7 +36,6 @@ from bridge.roaming.ports import (
     Partner,
     ReadBack,
 )
-from bridge.roaming.sessions import OperatorFacts
 from bridge.store.sqlite import SqliteStore
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

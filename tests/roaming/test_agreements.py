@@ -130,6 +130,22 @@ def test_the_tariff_is_that_of_the_first_group_that_has_one() -> None:
     assert agreement("p", tariffs={"fast": "F"}).tariff_for(("town",)) is None
 
 
+@pytest.mark.parametrize(
+    ("change", "held"),
+    [
+        ({"tariffs": {"*": "T1"}}, []),
+        ({"tariffs": {}}, [(), ("fast",), ("slow", "town")]),
+        ({"tariffs": {"fast": "F"}}, [(), ("slow", "town")]),
+        ({"tariffs": {"town": "T"}, "groups": frozenset({"town", "fast"})}, [("fast",)]),
+        ({"tariffs": {}, "free": True}, []),
+        ({"tariffs": {}, "kinds": ALL - {"cdrs"}}, []),
+    ],
+)
+def test_which_sessions_have_no_price(change: dict[str, Any], held: list[tuple[str, ...]]) -> None:
+    places = [Scope("acme"), Scope("acme", ("fast",)), Scope("acme", ("slow", "town")), Scope("other"), Scope("acme", (), "upstream")]
+    assert [one.groups for one in agreement("p", **change).unpriced(places)] == held
+
+
 def test_when_the_next_agreement_begins_or_ends() -> None:
     book = Book([agreement("p", valid_from=NOON + HOUR, valid_until=NOON + 3 * HOUR), agreement("q", valid_until=NOON + 2 * HOUR)])
     times = [book.next_change(NOON + n * HOUR) for n in range(4)]

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import orjson
 import pytest
 from attrs import evolve
 
@@ -19,11 +20,12 @@ from bridge.model.common import Price
 from bridge.model.ids import CdrId, ContractId, EvseId, TokenUid
 from bridge.model.tariff import Dimension, PriceComponent, Restrictions, TariffElement
 from bridge.model.token import Allowed
+from bridge.roaming.agreements import Book
 from bridge.roaming.ports import Kind, MeterSample, Rejected, Retry
 from bridge.tariff import price, rounding
 from bridge.tariff.clock import zone_named
 from tests.roaming.audit_cases import replaced
-from tests.roaming.roaming_world import CARD, FIRST, NOON, OTHER, Asked, World, agreement, tariff, token
+from tests.roaming.roaming_world import ALL, CARD, FIRST, NOON, OTHER, Asked, World, agreement, tariff, token
 
 
 async def world(path: Path, owner: Asked | None = None, **options: object) -> World:
@@ -164,6 +166,46 @@ async def test_a_tariff_that_is_named_and_not_there_gives_no_price_of_nothing(tm
     await w.charge()
     assert not w.store.cdrs()
     assert "GONE" in w.history("session kept for a person")[0]["detail"]
+
+
+async def test_nothing_is_free_that_nobody_says_is_free(tmp_path: Path) -> None:
+    w = await world(tmp_path, agreements=[agreement("owner", tariffs={"elsewhere": "T1"})])
+    await w.charge()
+    assert not w.store.cdrs()
+    assert len(w.store.held_sessions()) == 1
+    assert "names no tariff" in w.history("session kept for a person")[0]["detail"]
+
+
+async def test_an_agreement_may_say_that_it_is_free(tmp_path: Path) -> None:
+    w = await world(tmp_path, agreements=[agreement("owner", tariffs={}, free=True)])
+    await w.charge()
+    cdr = w.cdr()
+    assert (cdr.total_cost, cdr.total_energy, cdr.tariffs) == (Price(Decimal(0), Decimal(0)), Decimal(10), ())
+    assert w.store.cdrs()[0].state == "waiting"
+
+
+async def test_what_began_free_ends_free(tmp_path: Path) -> None:
+    w = await world(tmp_path, agreements=[agreement("owner", tariffs={}, free=True)])
+    number, _ = await w.sessions.started(FIRST, CARD, 1000, NOON)
+    w.book = Book([agreement("owner", tariffs={})])
+    w.restart()
+    await w.sessions.stopped("CP1", number, 3000, w.clock.ahead(hours=1), None, None, [])
+    assert w.cdr().total_cost == Price(Decimal(0), Decimal(0))
+
+
+async def test_a_partner_that_is_due_no_cdr_needs_no_tariff(tmp_path: Path) -> None:
+    w = await world(tmp_path, agreements=[agreement("owner", tariffs={}, kinds=ALL - {"cdrs"})])
+    await w.charge()
+    assert [row.state for row in w.store.cdrs()] == ["kept"]
+
+
+async def test_a_partner_hears_that_a_session_has_ended_whose_bill_waits(tmp_path: Path) -> None:
+    owner = Asked("owner", Allowed.ALLOWED)
+    w = await world(tmp_path, owner, agreements=[agreement("owner", tariffs={})])
+    await w.charge()
+    await w.core.dispatchers["owner"].round()
+    last = [orjson.loads(job.body) for job in owner.sent if job.kind is Kind.SESSION][-1]
+    assert (last["status"], last["kwh"]) == ("COMPLETED", "10")
 
 
 async def test_a_session_that_the_tariff_cannot_price_is_held(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from bridge.model.common import Price
 from bridge.model.ids import PartyId
 from bridge.model.session import AuthMethod, CdrDimension, ChargingPeriod, SessionStatus, Volume
 from bridge.model.token import Allowed, Token, TokenKind, UidHash
+from bridge.roaming.billing import OperatorFacts
 from bridge.roaming.ports import AuthorisationAnswer, Kind
-from bridge.roaming.sessions import OperatorFacts
 from bridge.roaming.upstream.feed import Feed
 from bridge.roaming.upstream.merge import with_periods
 from bridge.roaming.upstream.ports import Contradiction, NotTheirs, NotThere, Question

@@ -12,7 +12,7 @@ from bridge.cli import cli
 from bridge.errors import Unreachable
 from bridge.model.token import Allowed
 from bridge.roaming.ports import AuthorisationAnswer
-from tests.roaming.roaming_world import CARD, OTHER, Asked, Lister, World, token
+from tests.roaming.roaming_world import CARD, OTHER, Asked, Lister, World, location, tariff, token
 
 CONFIG = """
 store = "bridge.sqlite"
@@ -34,8 +34,8 @@ agreements = [{ operator = "acme", tariffs = { "*" = "T1" } }]
 """
 
 
-def run(path: Path, *arguments: str) -> Result:
-    (path / "bridge.toml").write_text(CONFIG)
+def run(path: Path, *arguments: str, config: str = CONFIG) -> Result:
+    (path / "bridge.toml").write_text(config)
     return CliRunner().invoke(cli, [*arguments, "--config", str(path / "bridge.toml")])
 
 
@@ -86,6 +86,44 @@ async def test_check_tells_of_deadlines_and_held_sessions_and_leaves_the_outbox_
     assert "waits for a person" in told.output
     states = {r["state"] for r in w.store.db.read.execute("SELECT state FROM outbox WHERE partner = 'owner' AND id = ?", (jobs[0].id,))}
     assert states == {"taken"}
+
+
+PRICES = [
+    ('agreements = [{ operator = "acme", tariffs = { "*" = "T1" } }]', []),
+    ('agreements = [{ operator = "acme", free = true }]', []),
+    ('agreements = [{ operator = "acme", kinds = ["tokens"] }]', []),
+    ('agreements = [{ operator = "acme", valid_until = 2020-01-01T00:00:00Z }]', []),
+    ('agreements = [{ operator = "acme" }]', ["partners.owner.agreements.0.tariffs: none covers EVSEs in no group; name one"]),
+    ('agreements = [{ operator = "acme", free = true, kinds = ["cdrs"] }, { operator = "acme", tariffs = { town = "GONE" } }]',
+     ["partners.owner.agreements.1.tariffs: none covers EVSEs in no group", ".1.tariffs: GONE is not among the imported tariffs"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("agreed", "findings"), PRICES)
+@pytest.mark.parametrize("imported", [True, False])
+async def test_check_names_the_agreement_that_gives_no_price(tmp_path: Path, agreed: str, findings: list[str], imported: bool) -> None:
+    if imported:
+        w = World(tmp_path, [Asked("owner")])
+        await w.import_all()
+        w.store.close()
+    else:
+        findings = [one for one in findings if "GONE" not in one]
+    told = run(tmp_path, "check", config=CONFIG.replace('agreements = [{ operator = "acme", tariffs = { "*" = "T1" } }]', agreed))
+    assert told.exit_code == (1 if findings else 0), told.output
+    for finding in findings:
+        assert finding in told.output
+    assert f"{len(findings)} findings" in told.output
+
+
+async def test_check_names_the_groups_that_no_tariff_covers(tmp_path: Path) -> None:
+    w = World(tmp_path, [Asked("owner")])
+    await w.core.publisher.import_tariffs("acme", (tariff(),))
+    bound = {f"DE*ABC*E{n}": (f"CP{n}", 1) for n in (1, 2, 3)}
+    await w.core.publisher.import_locations("acme", [location()], groups={"L1": ["town", "fast"]}, bound=bound)
+    w.store.close()
+    told = run(tmp_path, "check", config=CONFIG.replace('"*" = "T1"', 'village = "T1"')).output
+    assert "partners.owner.agreements.0.tariffs: none covers EVSEs in town, fast" in told
+    assert "none covers" not in run(tmp_path, "check", config=CONFIG.replace('"*" = "T1"', 'fast = "T1"')).output
 
 
 async def test_a_held_token_list_is_confirmed_from_the_command_line(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from bridge.model.ids import PartyId
 from bridge.roaming.agreements import Scope
-from bridge.roaming.sessions import OperatorFacts
+from bridge.roaming.billing import OperatorFacts
 from bridge.roaming.upstream.ports import NotTheirs
 
 

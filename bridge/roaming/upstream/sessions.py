@@ -6,6 +6,7 @@ however often it is sent. One whose owner is not known, or that its owner's prot
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -27,9 +28,10 @@ from bridge.roaming import ledger
 from bridge.roaming.agreements import Agreement, Book, Scope
 from bridge.roaming.audit import Unsettled
 from bridge.roaming.authorise import Decision, fault
+from bridge.roaming.billing import amount
 from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer, Kind, Partner
 from bridge.roaming.publish import dumps
-from bridge.roaming.sessions import amount, auth_of, log
+from bridge.roaming.sessions import auth_of
 from bridge.roaming.storage import CdrRow, Happening, Outbound
 from bridge.roaming.upstream import bills
 from bridge.roaming.upstream.feed import Feeds
@@ -38,6 +40,8 @@ from bridge.roaming.upstream.owners import Claim, Owners, Trace
 from bridge.roaming.upstream.places import Places, older
 from bridge.roaming.upstream.ports import Contradiction, NotThere
 from bridge.roaming.upstream.storage import CdrTold, SessionTold, UpstreamStorage
+
+log = logging.getLogger(__name__)
 
 NOBODY = "nobody is known whose token or authorisation it was"
 _OVER = frozenset({SessionStatus.COMPLETED, SessionStatus.INVALID})

@@ -19,9 +19,9 @@ from bridge.model.tariff import Tariff
 from bridge.model.token import AuthorizationInfo
 from bridge.roaming.agreements import Book, Scope
 from bridge.roaming.authorise import Authoriser, fault
+from bridge.roaming.billing import OperatorFacts
 from bridge.roaming.ports import Kind, Partner
 from bridge.roaming.publish import Publisher
-from bridge.roaming.sessions import OperatorFacts
 from bridge.roaming.storage import Happening
 from bridge.roaming.upstream.asking import Asking
 from bridge.roaming.upstream.commands import PassedCommands

@@ -1,0 +1,197 @@
+"""Billing: what a session comes to, by the agreements, tariffs and places there are: its CDR, what goes out, what is recorded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import orjson
+from attrs import frozen
+
+from bridge.errors import Refused
+from bridge.model import json as model_json
+from bridge.model.common import Price
+from bridge.model.ids import PartyId, evse_key
+from bridge.model.location import Evse, Location
+from bridge.model.tariff import Tariff
+from bridge.roaming import agreements as kinds
+from bridge.roaming import ledger, settle
+from bridge.roaming.agreements import Agreement, Book
+from bridge.roaming.audit import Unsettled
+from bridge.roaming.authorise import fault
+from bridge.roaming.ports import Kind, MeterSample, Partner
+from bridge.roaming.publish import dumps
+from bridge.roaming.storage import CdrRow, EvseRow, Happening, Outbound, SessionRow, Storage
+
+log = logging.getLogger(__name__)
+
+HELD = "session kept for a person"
+
+
+@frozen
+class OperatorFacts:
+    """What is known of one of our operators."""
+
+    party: PartyId
+    zone: str
+    currency: str
+
+
+@frozen
+class Terms:
+    """What a session is billed by to its end: the tariff's id by the agreement and what it said at the start; free without one."""
+
+    tariff_id: str | None = None
+    tariff: bytes | None = None
+    free: bool = False
+    test: bool = False
+
+
+@frozen
+class Bill:
+    """What a session comes to. ``held``: why a person has to look, in place of a CDR."""
+
+    cdr: CdrRow | None
+    outbound: list[Outbound]
+    history: list[Happening]
+    held: str | None = None
+
+
+class Biller:
+    """Makes CDRs, and tells partners of sessions."""
+
+    def __init__(self, store: Storage, partners: Mapping[str, Partner], book: Book, operators: Mapping[str, OperatorFacts],
+                 now: Callable[[], datetime]) -> None:  # fmt: skip
+        self.store = store
+        self.partners = partners
+        self.book = book
+        self.operators = operators
+        self.now = now
+
+    # --- CDRs --------------------------------------------------------------------------------------------------------
+
+    def bill(self, row: SessionRow, samples: Sequence[MeterSample]) -> Bill:
+        """The bill of an ended session. Never raises: the charger's word has to be kept."""
+        if not row.auth.get("accepted"):
+            return Bill(None, [], [Happening("session without authorisation", ref=row.id, detail="nothing to bill")])
+        evse = self._evse(row)
+        try:
+            cdr = settle.as_cdr(row, samples, self._situation(row, evse), self.now())
+        except Unsettled as why:
+            return self._held(row, str(why))
+        except Exception as why:  # noqa: BLE001
+            log.error("session %s cannot be settled: %s", row.id, fault(why))
+            return self._held(row, f"a fault in settling it: {type(why).__name__}")
+        unsent = CdrRow(str(cdr.id), row.id, row.partner, row.operator, row.test, dumps(cdr), amount(cdr.total_cost), cdr.currency,
+                        str(cdr.total_energy), "kept", [], self.now())  # fmt: skip
+        partner = self.partners.get(row.partner or "")
+        due = partner is not None and self.agreed(kinds.CDRS, row, evse) is not None
+        entry = ledger.entered(unsent, cdr, partner) if partner is not None and due else ledger.kept(unsent)
+        return Bill(entry.row, [*self.told(row), *entry.outbound], [entry.happening])
+
+    def _held(self, row: SessionRow, because: str) -> Bill:
+        return Bill(None, self.told(row), [Happening(HELD, row.partner, row.id, because)], because)
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def told(self, row: SessionRow) -> list[Outbound]:
+        """A session for its partner, as it stands."""
+        partner, evse = self.partners.get(row.partner or ""), self._evse(row)
+        if partner is None or Kind.SESSION not in partner.kinds or self.agreed(kinds.SESSIONS, row, evse) is None:
+            return []
+        try:
+            encoded = partner.encode(Kind.SESSION, settle.as_session(row, self._situation(row, evse, priced=False), self.now()))
+        except (Refused, Unsettled):
+            return []  # a session that the protocol cannot tell is not told; its CDR is
+        except Exception as why:  # noqa: BLE001
+            log.error("session %s cannot be written for %s: %s", row.id, partner.name, fault(why))
+            return []
+        return [Outbound(partner.name, Kind.SESSION, row.id, e.key, e.body, e.meta) for e in encoded]
+
+    # --- terms -------------------------------------------------------------------------------------------------------
+
+    def terms(self, partner: str | None, evse: EvseRow | None, how: str) -> Terms:
+        """What a session that begins now is billed by: the agreement about commands for a remote start, else about tokens."""
+        agreement = self._agreement(partner, evse, how, self.now())
+        if agreement is None or evse is None:
+            return Terms()
+        name = agreement.tariff_for(evse.groups)
+        return Terms(name, None if name is None else self._tariff(name, evse.operator), agreement.free, agreement.test)
+
+    def agreement_of(self, row: SessionRow, evse: EvseRow) -> Agreement | None:
+        """The agreement under which a session began."""
+        return self._agreement(row.partner, evse, row.auth["how"], _decided(row))
+
+    def _agreement(self, partner: str | None, evse: EvseRow | None, how: str, at: datetime) -> Agreement | None:
+        if partner is None or evse is None:
+            return None
+        return self.book.find(partner, kinds.COMMANDS if how == "command" else kinds.TOKENS, evse.scope, at)
+
+    def agreed(self, kind: str, row: SessionRow, evse: EvseRow | None) -> Agreement | None:
+        """The agreement by which the partner hears of this session: as of its start, test or production as the session is."""
+        if row.partner is None or evse is None:
+            return None
+        at = max(row.started, _decided(row))
+        return next((a for a in self.book.of(row.partner)
+                     if a.test == row.test and a.covers(kind, evse.scope, at) is None), None)  # fmt: skip
+
+    def _evse(self, row: SessionRow) -> EvseRow | None:
+        return self.store.evse(row.evse_id) if row.evse_id else None
+
+    def _tariff(self, name: str, operator: str) -> bytes | None:
+        thing = self.store.thing("tariff", name, operator=operator)
+        return thing.body if thing is not None else None
+
+    def _situation(self, row: SessionRow, evse: EvseRow | None, *, priced: bool = True) -> settle.Situation:
+        """What a session needs to be told, and to be billed if ``priced``. Raises Unsettled where something is missing."""
+        operator = self.operators.get(row.operator or "")
+        if operator is None or evse is None:
+            raise Unsettled("no operator or EVSE is known for it")
+        thing = self.store.thing("location", evse.location, operator=evse.operator)
+        location: Location | None = model_json.from_json(Location, orjson.loads(thing.body)) if thing is not None else None
+        found: Evse | None = None
+        if location is not None:
+            found = next((e for e in location.evses if e.id is not None and evse_key(e.id) == evse.evse_id), None)
+        body = self._price(row, evse) if priced else row.tariff
+        tariff: Tariff | None = model_json.from_json(Tariff, orjson.loads(body)) if body is not None else None
+        zone = location.place.time_zone if location is not None and location.place.time_zone else operator.zone
+        currency = tariff.currency if tariff else operator.currency
+        return settle.Situation(location, found, tariff, operator.party, zone, currency, self._switches(row))
+
+    def _switches(self, row: SessionRow) -> tuple[tuple[datetime, Tariff], ...]:
+        """The tariffs that the driver's preferences selected, and from when on each holds."""
+        found: list[tuple[datetime, Tariff]] = []
+        body = row.tariff
+        for one in self.store.preferences(row.id):
+            if one.tariff != body:
+                found.append((settle.whole(one.at), model_json.from_json(Tariff, orjson.loads(one.tariff))))
+                body = one.tariff
+        return tuple(found)
+
+    def _price(self, row: SessionRow, evse: EvseRow) -> bytes | None:
+        """The tariff of a session; None where it costs nothing. Nothing is free that no agreement says is free."""
+        if row.tariff is not None:
+            return row.tariff
+        name = row.auth.get("tariff")
+        if name is None:
+            due = self.agreed(kinds.CDRS, row, evse)
+            if due is None or row.auth.get("free") or due.free:
+                return None
+            name = due.tariff_for(evse.groups)
+            if name is None:
+                raise Unsettled("its agreement names no tariff for it, and does not say that it is free")
+        body = self._tariff(name, evse.operator)
+        if body is None:
+            raise Unsettled(f"tariff {name} of its agreement is not among the imported tariffs")
+        return body
+
+
+def _decided(row: SessionRow) -> datetime:
+    told = row.auth.get("at")
+    return datetime.fromisoformat(told) if told else row.started
+
+
+def amount(price: Price | None) -> str | None:
+    """A total as the ledger tells it."""
+    return None if price is None or price.excl is None else str(price.excl)
