@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from bridge.roaming.agreements import Agreement, Book
 from bridge.roaming.authorise import Route, normal
 from bridge.roaming.billing import OperatorFacts
 from bridge.roaming.core import Core
-from bridge.roaming.ports import Partner
+from bridge.roaming.ports import Partner, Recalls
 from bridge.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -210,6 +211,20 @@ class Bridge:
             await self._runner.cleanup()
         await self.core.stop()
         self.store.close()
+
+
+@asynccontextmanager
+async def beside(config: BridgeConfig) -> AsyncIterator[Bridge]:
+    """A bridge for one command, beside one that may be serving: the store is open, partners speak what was agreed upon, nothing runs."""
+    bridge = Bridge(config)
+    bridge.store.db.open()
+    try:
+        for partner in bridge.partners.values():
+            if isinstance(partner, Recalls):
+                await partner.recall()
+        yield bridge
+    finally:
+        bridge.store.close()
 
 
 def bindings(config: BridgeConfig) -> Mapping[str, tuple[str, int]]:

@@ -104,9 +104,10 @@ def _named(bridge: Bridge) -> Iterator[str]:
 
 
 def _waiting(bridge: Bridge) -> Iterator[str]:
-    """CDRs whose deadline is near or has passed, and sessions that are held."""
+    """CDRs whose deadline is near or has passed, and what else waits for a person."""
     from bridge.roaming.deadlines import late
+    from bridge.roaming.held import Desk
 
     yield from (str(one) for one in late(bridge.store.open_cdrs(), bridge.core.cdr_deadline_hours, bridge.core.now()))
-    yield from (f"session {one} waits for a person: `evbridge why --session {one}`" for one in bridge.store.held_sessions())
-    yield from (f"CDR {one} is kept for a person: `evbridge why --reference {one}`" for one in bridge.store.orphans())
+    for one in Desk(bridge.store, bridge.partners, bridge.core.billing).waiting():
+        yield f"{one.what} {one.id} waits for a person: {one.because} (`evbridge sessions held`)"

@@ -90,14 +90,10 @@ def import_locations(file: Path, from_: str, operator: str | None, config: Path,
 
 
 async def _import_locations(settings: BridgeConfig, operator: str, found: list[Any], groups: dict[str, list[str]], confirm: bool) -> Any:
-    from bridge.app import Bridge, bindings
+    from bridge.app import beside, bindings
 
-    bridge = Bridge(settings)
-    bridge.store.db.open()
-    try:
+    async with beside(settings) as bridge:
         return await bridge.core.publisher.import_locations(operator, found, groups=groups, bound=bindings(settings), confirmed=confirm)
-    finally:
-        bridge.store.close()
 
 
 @click.group("tariffs")
@@ -121,11 +117,7 @@ def import_tariffs(file: Path, from_: str, operator: str | None, config: Path) -
 
 
 async def _import_tariffs(settings: BridgeConfig, operator: str, found: list[Any]) -> Any:
-    from bridge.app import Bridge
+    from bridge.app import beside
 
-    bridge = Bridge(settings)
-    bridge.store.db.open()
-    try:
+    async with beside(settings) as bridge:
         return await bridge.core.publisher.import_tariffs(operator, found)
-    finally:
-        bridge.store.close()

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from bridge.roaming.storage import EvseRow, HeldRow
 
 
-def _store(config: Path) -> SqliteStore:
+def opened(config: Path) -> SqliteStore:
+    """The store, to look into and write; one line and exit status 2 if there is none yet."""
     settings = load(config)
     if not settings.store.exists():
         click.echo(f"{settings.store}: there is no store yet", err=True)
@@ -49,7 +50,7 @@ def outbox() -> None:
 @click.option("--dead", is_flag=True, help="Only what was refused for good.")
 def list_(config: Path, dead: bool) -> None:
     """List jobs, oldest first."""
-    store = _store(config)
+    store = opened(config)
     where = "WHERE state = 'dead'" if dead else ""
     for r in store.db.read.execute(f"SELECT * FROM outbox {where} ORDER BY id"):  # noqa: S608  (a constant)
         due = datetime.fromtimestamp(r["due"], UTC).isoformat(timespec="seconds")
@@ -63,7 +64,7 @@ def list_(config: Path, dead: bool) -> None:
 @click.argument("number", type=int)
 def show(config: Path, number: int) -> None:
     """Show one job with the bytes that are sent."""
-    store = _store(config)
+    store = opened(config)
     row = store.db.read.execute("SELECT * FROM outbox WHERE id = ?", (number,)).fetchone()
     if row is None:
         click.echo(f"there is no job {number}", err=True)
@@ -79,7 +80,7 @@ def show(config: Path, number: int) -> None:
 @click.argument("numbers", type=int, nargs=-1, required=True)
 def replay(config: Path, numbers: tuple[int, ...]) -> None:
     """Send dead letters again, with the same bytes."""
-    store = _store(config)
+    store = opened(config)
     done = store.db.write_now(lambda db: jobs.replay(db, numbers))
     click.echo(f"{done} of {len(numbers)} wait again")
     store.close()
@@ -94,7 +95,7 @@ def replay(config: Path, numbers: tuple[int, ...]) -> None:
 @click.option("--reference", help="What a partner calls by this reference (CDR id, SessionID, Location).")
 def why(config: Path, evse: str | None, at: datetime | None, session: str | None, contract: str | None, reference: str | None) -> None:
     """Why was this card refused? Shows decisions, routes, messages, losses and CDR states; uids are masked."""
-    store = _store(config)
+    store = opened(config)
     db = store.db.read
     if reference is not None:
         session = _session_by(db, reference)
@@ -116,7 +117,7 @@ def why(config: Path, evse: str | None, at: datetime | None, session: str | None
     for row in found:
         _tell(db, row)
     if session is not None:
-        _tell_session(db, session)
+        tell_session(db, session)
     elif not found:
         click.echo("no decision is recorded for that")
     store.close()
@@ -128,7 +129,7 @@ def _tell(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     for route in json.loads(row["routes"]):
         click.echo(f"    asked {route['partner']}: {route['said'] or route['error']} after {route['milliseconds']} ms")
     if row["session"]:
-        _tell_session(db, row["session"])
+        tell_session(db, row["session"])
 
 
 def _session_by(db: sqlite3.Connection, reference: str) -> str:
@@ -145,7 +146,8 @@ def _session_by(db: sqlite3.Connection, reference: str) -> str:
     return reference
 
 
-def _tell_session(db: sqlite3.Connection, session: str) -> None:
+def tell_session(db: sqlite3.Connection, session: str) -> None:
+    """A session, of ours or from upstream, with its CDRs and history."""
     ids = [session]
     for row in db.execute("SELECT * FROM session WHERE id = ?", (session,)):
         click.echo(f"    session {row['id']} (transaction {row['tx']}): {row['state']}, {_span(row)}")
@@ -178,7 +180,7 @@ def held() -> None:
 @CONFIG
 def held_list(config: Path) -> None:
     """List what is held, oldest first."""
-    store = _store(config)
+    store = opened(config)
     for r in store.held():
         click.echo(f"{r.number:>6}  {r.at}  {r.what}: {r.detail}")
     store.close()
@@ -189,23 +191,24 @@ def held_list(config: Path) -> None:
 @click.argument("number", type=int)
 def held_confirm(config: Path, number: int) -> None:
     """Do what is held, as it was: the import with that file, or the partner's token list."""
-    from bridge.app import Bridge
+    from bridge.app import beside
 
-    bridge = Bridge(load(config))
-    store = _store(config)
+    store = opened(config)
     found = next((r for r in store.held() if r.number == number), None)
     store.close()
     if found is None:
         click.echo(f"nothing is held as {number}", err=True)
         sys.exit(2)
-    bridge.store.db.open()
+
+    async def work() -> str:
+        async with beside(load(config)) as bridge:
+            return await _confirm(bridge, found)
+
     try:
-        click.echo(asyncio.run(_confirm(bridge, found)))
+        click.echo(asyncio.run(work()))
     except LookupError as why:
         click.echo(str(why.args[0]), err=True)
         sys.exit(2)
-    finally:
-        bridge.store.close()
 
 
 async def _confirm(bridge: Bridge, change: HeldRow) -> str:
@@ -252,7 +255,7 @@ def partner_show(config: Path, name: str, evse: str | None) -> None:
                    f"{'test' if one.test else 'production'}{span}")  # fmt: skip
     if not settings.store.exists():
         return
-    store = _store(config)
+    store = opened(config)
     states: dict[str, Any] = jobs.counts(store.db.read).get(name, {})
     click.echo("  outbox: " + (", ".join(f"{n} {s}" for s, n in states.items()) or "empty"))
     if evse is not None:

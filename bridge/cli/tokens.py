@@ -34,12 +34,8 @@ def confirm(config: Path, partner: str) -> None:
 
 
 async def _confirm(settings: BridgeConfig, partner: str) -> tuple[int, int]:
-    from bridge.app import Bridge
+    from bridge.app import beside
 
-    bridge = Bridge(settings)
-    bridge.store.db.open()
-    try:
+    async with beside(settings) as bridge:
         taken = await bridge.core.confirm_tokens(partner)
-    finally:
-        bridge.store.close()
     return taken.stored, taken.revoked

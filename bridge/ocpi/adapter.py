@@ -88,6 +88,10 @@ class OcpiPartner:
             self._bound.clear()
             self.changed(self.name)
 
+    async def recall(self) -> None:
+        """Take up what was agreed upon from the store; nothing is said to the partner."""
+        await self.registration.load()
+
     async def open(self) -> None:
         """Take up the stored credentials; if there are none and we are to register, begin to try in the background."""
         await self._http.open()

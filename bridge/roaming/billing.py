@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.errors import Refused
 from bridge.model import json as model_json
@@ -49,6 +50,20 @@ class Terms:
 
 
 @frozen
+class ByHand:
+    """What a person says of a held session: a tariff by its id, as it is now; the energy, where the registers are wrong; its times."""
+
+    tariff: str | None = None
+    kwh: Decimal | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def __str__(self) -> str:
+        said = {"tariff": self.tariff, "kWh": self.kwh, "start": self.start, "end": self.end}
+        return ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
+
+
+@frozen
 class Bill:
     """What a session comes to. ``held``: why a person has to look, in place of a CDR."""
 
@@ -71,13 +86,17 @@ class Biller:
 
     # --- CDRs --------------------------------------------------------------------------------------------------------
 
-    def bill(self, row: SessionRow, samples: Sequence[MeterSample]) -> Bill:
+    def bill(self, row: SessionRow, samples: Sequence[MeterSample], by_hand: ByHand = ByHand()) -> Bill:
         """The bill of an ended session. Never raises: the charger's word has to be kept."""
         if not row.auth.get("accepted"):
             return Bill(None, [], [Happening("session without authorisation", ref=row.id, detail="nothing to bill")])
         evse = self._evse(row)
         try:
-            cdr = settle.as_cdr(row, samples, self._situation(row, evse), self.now())
+            row = self._corrected(row, evse, by_hand)
+            situation = self._situation(row, evse)
+            if by_hand.tariff is not None:
+                situation = evolve(situation, switches=())  # one tariff, whatever the driver wanted meanwhile
+            cdr = settle.as_cdr(row, samples, situation, self.now(), by_hand.kwh)
         except Unsettled as why:
             return self._held(row, str(why))
         except Exception as why:  # noqa: BLE001
@@ -135,6 +154,15 @@ class Biller:
         at = max(row.started, _decided(row))
         return next((a for a in self.book.of(row.partner)
                      if a.test == row.test and a.covers(kind, evse.scope, at) is None), None)  # fmt: skip
+
+    def _corrected(self, row: SessionRow, evse: EvseRow | None, by_hand: ByHand) -> SessionRow:
+        row = evolve(row, started=by_hand.start or row.started, ended=by_hand.end or row.ended)
+        if by_hand.tariff is None or evse is None:
+            return row
+        body = self._tariff(by_hand.tariff, evse.operator)
+        if body is None:
+            raise Unsettled(f"tariff {by_hand.tariff} is not among the imported tariffs of {evse.operator}")
+        return evolve(row, tariff=body)
 
     def _evse(self, row: SessionRow) -> EvseRow | None:
         return self.store.evse(row.evse_id) if row.evse_id else None

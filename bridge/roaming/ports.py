@@ -166,6 +166,15 @@ class Renegotiates(Protocol):
 
 
 @runtime_checkable
+class Recalls(Protocol):
+    """A partner with which something was agreed upon that the store keeps, such as a version."""
+
+    async def recall(self) -> None:
+        """Take it up, without a word to the partner."""
+        ...
+
+
+@runtime_checkable
 class ForgetsStatus(Protocol):
     """A partner that takes a status for unknown which it is not told again."""
 

@@ -113,16 +113,21 @@ def whole(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation, now: datetime) -> Cdr:
-    """The CDR of an ended session, priced. Raises Unsettled where the figures contradict each other."""
+def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation, now: datetime, kwh: Decimal | None = None) -> Cdr:
+    """The CDR of an ended session, priced. Raises Unsettled where the figures contradict each other.
+
+    ``kwh`` is the energy where a person knows it and the registers are wrong: the CDR then tells no registers.
+    """
     if row.ended is None or row.meter_stop is None:
         raise Unsettled(f"session {row.id} has not ended")
-    meter_stop = row.meter_stop
-    energy = register_kwh(meter_stop - row.meter_start)
+    if row.ended < row.started:
+        raise Unsettled(f"session {row.id} ends before it starts")
+    begin, end = (register_kwh(row.meter_start), register_kwh(row.meter_stop)) if kwh is None else (None, None)
+    energy = register_kwh(row.meter_stop - row.meter_start) if kwh is None else kwh
     if energy < 0:
         raise Unsettled(f"session {row.id}: the meter went back by {-energy} kWh; a person has to look")
     row = evolve(row, started=whole(row.started), ended=whole(row.ended))
-    taken = readings(row, [evolve(s, at=whole(s.at)) for s in samples])
+    taken = readings(row, [evolve(s, at=whole(s.at)) for s in samples]) if kwh is None else _flat(row, kwh)
     session = as_session(row, situation, now)
     connector = _connector(situation.evse)
     cdr = Cdr(
@@ -130,9 +135,17 @@ def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation
         charging_start=_flow(taken)[0], charging_end=_flow(taken)[1], session_id=session.id, hub_session_id=session.hub_session_id,
         operator_session_id=str(session.id), provider_session_id=session.provider_session_id, token=session.token or SessionToken(),
         auth_method=session.auth_method, authorization_reference=session.authorization_reference,
-        place=_place(situation, row, connector), meter_start=register_kwh(row.meter_start), meter_end=register_kwh(meter_stop),
+        place=_place(situation, row, connector), meter_start=begin, meter_end=end,
         currency=situation.currency, total_energy=energy, last_updated=now, signed_data=_signed(samples))  # fmt: skip
     return _priced(cdr, taken, situation)
+
+
+def _flat(row: SessionRow, kwh: Decimal) -> list[Sample]:
+    """Energy that flowed somehow from start to end."""
+    from bridge.tariff import Sample
+
+    end = row.ended if row.ended is not None and row.ended > row.started else row.started + timedelta(seconds=1)
+    return [Sample(row.started, Decimal(0), charging=kwh > 0), Sample(end, kwh, charging=False)]
 
 
 def _priced(cdr: Cdr, taken: Sequence[Sample], situation: Situation) -> Cdr:

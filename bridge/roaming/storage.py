@@ -117,7 +117,7 @@ class Thing:
 @frozen
 class SessionRow:
     """A session at one of our chargers. ``auth``, ``token`` and ``tariff`` (as it was at the start) are JSON; times are
-    UTC; meter values Wh. ``state``: active, ended, or held (for a person to look at).
+    UTC; meter values Wh. ``state``: active, ended, held (for a person to look at), or discarded (by a person).
     """
 
     id: str
@@ -144,7 +144,7 @@ class SessionRow:
 
 @frozen
 class CdrRow:
-    """A CDR: immutable but for its state (waiting, uncertain, acknowledged, refused, kept)."""
+    """A CDR: immutable but for its state (waiting, uncertain, acknowledged, refused, kept, discarded)."""
 
     id: str
     session: str

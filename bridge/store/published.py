@@ -21,7 +21,7 @@ meta = excluded.meta, removed = excluded.removed, changed = excluded.changed
 def send(db: sqlite3.Connection, outbound: Sequence[Outbound]) -> None:
     """Remember each object for the partner's GETs and put it into the outbox if the partner has not got it so."""
     for out in outbound:
-        digest = out.digest or hashlib.sha256(out.body).hexdigest()
+        digest = _digest(out)
         known = db.execute("SELECT hash, had, removed FROM published WHERE partner = ? AND kind = ? AND key = ?",
                            (out.partner, out.kind, out.key)).fetchone()  # fmt: skip
         if known is not None and known["hash"] == digest and bool(known["removed"]) == out.gone:
@@ -29,8 +29,7 @@ def send(db: sqlite3.Connection, outbound: Sequence[Outbound]) -> None:
         if (known is None or known["removed"]) and (out.gone or out.quiet):
             continue  # it never had it, or not any more
         op = Op.DELETE if out.gone else Op.UPDATE if known is not None and known["had"] and not known["removed"] else Op.INSERT
-        db.execute(_PUT, (out.partner, out.kind, out.key, out.source, digest, out.body, json.dumps(out.meta), int(out.gone),
-                          outbox.now_text()))  # fmt: skip
+        put(db, out)
         if not out.quiet:
             outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta, out.source)
 
@@ -43,5 +42,14 @@ def keep(db: sqlite3.Connection, outbound: Sequence[Outbound]) -> None:
         if known is not None:
             send(db, [out])
         elif not out.gone:
-            digest = out.digest or hashlib.sha256(out.body).hexdigest()
-            db.execute(_PUT, (out.partner, out.kind, out.key, out.source, digest, out.body, json.dumps(out.meta), 0, outbox.now_text()))
+            put(db, out)
+
+
+def put(db: sqlite3.Connection, out: Outbound) -> None:
+    """What the partner's GETs show of an object from now on."""
+    db.execute(_PUT, (out.partner, out.kind, out.key, out.source, _digest(out), out.body, json.dumps(out.meta), int(out.gone),
+                      outbox.now_text()))  # fmt: skip
+
+
+def _digest(out: Outbound) -> str:
+    return out.digest or hashlib.sha256(out.body).hexdigest()

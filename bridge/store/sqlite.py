@@ -18,12 +18,10 @@ from bridge.model.ids import evse_key
 from bridge.roaming.agreements import OWN, Scope
 from bridge.roaming.ports import Delivered, Job, Kind, MeterSample, Outcome, Page, Rejected, Retry, Withheld
 from bridge.roaming.storage import (
-    CdrRow,
     DecisionRow,
     EvseRow,
     Happening,
     HeldRow,
-    OpenCdr,
     Outbound,
     SessionRow,
     Shown,
@@ -38,12 +36,13 @@ from bridge.store.pending import Pending
 from bridge.store.records import happened as _record
 from bridge.store.records import text_of
 from bridge.store.rewrite import Rewriting
+from bridge.store.settlements import Settlements
 from bridge.store.upstream import UpstreamTable
 
 T = TypeVar("T")
 
 
-class SqliteStore(Rewriting, Pending, Charging, UpstreamTable):
+class SqliteStore(Rewriting, Pending, Charging, Settlements, UpstreamTable):
     """All of it in one file."""
 
     def __init__(self, path: Path | str, random: Random | None = None, *, linger: bool = False) -> None:
@@ -298,41 +297,6 @@ class SqliteStore(Rewriting, Pending, Charging, UpstreamTable):
             published.send(db, outbound)
 
         await self.db.write(work)
-
-    async def close_session(self, row: SessionRow, samples: Sequence[MeterSample], cdr: CdrRow | None, outbound: Sequence[Outbound],
-                            history: Sequence[Happening] = ()) -> bool:  # fmt: skip
-        def work(db: sqlite3.Connection) -> bool:
-            state = db.execute("SELECT state FROM session WHERE id = ?", (row.id,)).fetchone()
-            if state is None or state["state"] != "active":
-                return False
-            records.add_samples(db, row.id, samples)
-            db.execute("UPDATE session SET ended = ?, meter_stop = ?, reason = ?, kwh = ?, state = ? WHERE id = ?",
-                       (text_of(row.ended), row.meter_stop, row.reason, str(row.kwh), row.state, row.id))  # fmt: skip
-            if cdr is not None:
-                records.add_cdr(db, cdr)
-            published.send(db, outbound)
-            _record(db, history)
-            return True
-
-        return await self.db.write(work)
-
-    def held_sessions(self) -> list[str]:
-        """Ended sessions without a CDR, for a person to look at."""
-        return [r["id"] for r in self.db.read.execute("SELECT id FROM session WHERE state = 'held' ORDER BY tx")]
-
-    def open_cdrs(self) -> list[OpenCdr]:
-        return sessions.open_cdrs(self.db.read)
-
-    async def alarm(self, cdr: str, level: int, history: Sequence[Happening]) -> None:
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE cdr SET alarm = ? WHERE id = ?", (level, cdr))
-            _record(db, history)
-
-        await self.db.write(work)
-
-    def cdrs(self) -> list[CdrRow]:
-        """Every CDR, oldest first."""
-        return [records.cdr(r) for r in self.db.read.execute("SELECT * FROM cdr ORDER BY created, id")]
 
     # --- delivery ----------------------------------------------------------------------------------------------------
 

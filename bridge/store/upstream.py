@@ -97,11 +97,6 @@ class UpstreamTable:
     def cdrs_told(self, operator: str, session: str) -> list[CdrTold]:
         return [_cdr(r) for r in self.db.read.execute("SELECT * FROM told_cdr WHERE operator = ? AND session = ?", (operator, session))]
 
-    def orphans(self) -> list[str]:
-        """CDRs of upstream operators that could not be given to anybody, for a person to look at."""
-        rows = self.db.read.execute("SELECT id FROM cdr WHERE state = 'kept' AND error IS NOT NULL ORDER BY created, id")
-        return [r["id"] for r in rows]
-
     async def save_cdr_told(self, row: CdrTold, entry: CdrRow, outbound: Sequence[Outbound], history: Sequence[Happening] = ()) -> bool:
         def work(db: sqlite3.Connection) -> bool:
             if db.execute("SELECT 1 FROM told_cdr WHERE operator = ? AND id = ?", (row.operator, row.id)).fetchone() is not None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import orjson
 from attrs import evolve
+from click.testing import CliRunner
 
+from bridge.cli import cli
 from bridge.model.location import Status
+from bridge.ocpi.credentials import PartnerCredentials, PartnerRole
 from bridge.roaming.ports import Kind
+from bridge.store.sqlite import SqliteStore
 from tests.roaming.roaming_world import FIRST, Told, World, location, tariff
 
 BOUND = {"DE*ABC*E1": ("CP1", 1), "DE*ABC*E2": ("CP1", 2), "DE*ABC*E3": ("CP2", 1)}
@@ -69,3 +75,33 @@ async def test_an_evse_that_is_gone_from_a_location_is_removed(tmp_path: Path) -
     fewer = evolve(location(), evses=location().evses[:2])
     await w.core.publisher.import_locations("acme", [fewer], groups={}, bound=BOUND, confirmed=True)  # one of three is more than 5 %
     assert w.store.evses_at("CP2") == []
+
+
+CONFIG = """
+store = "bridge.sqlite"
+[operators.acme]
+party = "DE*ABC"
+name = "Acme"
+time_zone = "Europe/Berlin"
+[partners.old]
+protocol = "ocpi"
+url = "http://127.0.0.1:9/ocpi/versions"
+agreements = [{ operator = "acme", tariffs = { "*" = "T1" } }]
+"""
+
+
+async def test_the_command_writes_for_a_partner_in_the_version_that_was_agreed_upon(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_text(CONFIG)
+    (tmp_path / "tariffs.json").write_bytes(orjson.dumps([{
+        "country_code": "DE", "party_id": "ABC", "id": "T1", "currency": "EUR", "last_updated": "2026-01-01T00:00:00Z",
+        "elements": [{"price_components": [{"type": "ENERGY", "price": 0.4, "step_size": 1}]}]}]))  # fmt: skip
+    store = SqliteStore(tmp_path / "bridge.sqlite")
+    store.open()
+    agreed = PartnerCredentials(theirs="t", ours="o", confirmed=True, version="2.1.1", roles=(PartnerRole("EMSP", "DE", "EMS"),))
+    await store.set_credential("old", agreed.to_json())
+    arguments = ["tariffs", "import", str(tmp_path / "tariffs.json"), "--from", "ocpi-2.2.1", "--config", str(tmp_path / "bridge.toml")]
+    told = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
+    assert told.exit_code == 0, told.output
+    (shown,) = store.published("old", Kind.TARIFF, "T1")
+    assert "country_code" not in orjson.loads(shown.body)  # as 2.1.1 has it
+    store.close()

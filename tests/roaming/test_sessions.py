@@ -96,7 +96,7 @@ async def test_a_meter_that_goes_backwards_is_held_for_a_person(tmp_path: Path) 
     assert session is not None
     assert session.state == "held"
     assert not w.store.cdrs()
-    assert w.store.held_sessions() == [session.id]
+    assert [held.id for held in w.store.held_sessions()] == [session.id]
     assert "-" not in w.history("session kept for a person")[0]["detail"].split("back by ")[1][:3]
 
 

@@ -54,7 +54,7 @@ async def test_why_a_cdr_is_kept(tmp_path: Path) -> None:
     assert "CDR DE*ABC/C7 for None: kept" in told
     assert "nobody is known" in told
     found = run(tmp_path, "check")
-    assert "CDR DE*ABC/C7 is kept for a person" in found.output
+    assert "CDR DE*ABC/C7 waits for a person" in found.output
     assert "EVSE DEABCE91 is bound" not in found.output
 
 
