@@ -23,7 +23,7 @@ from bridge.model.location import EvseStatus, Location
 from bridge.model.profile import ActiveChargingProfile, ProfileOutcome
 from bridge.model.token import Allowed, Token
 from bridge.ocpi import hosts, profile_map
-from bridge.ocpi.client import OcpiClient
+from bridge.ocpi.client import THE_OWNER, THE_PARTNER, OcpiClient, Receiver
 from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
 from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials, Registration
 from bridge.ocpi.envelope import Code, Refusal
@@ -151,8 +151,15 @@ class OcpiPartner:
         owner = self._owner(wire, obj)
         if kind is Kind.LOCATION:
             self._owners[wire.id] = owner
-        meta = {"id": str(wire.id), "country_code": str(owner[0]), "party_id": str(owner[1])}
+        meta: dict[str, Any] = {"id": str(wire.id), "country_code": str(owner[0]), "party_id": str(owner[1])}
+        if self._passes_on and kind in (Kind.SESSION, Kind.CDR):
+            meta["to"] = [str(wire.cdr_token.country_code), str(wire.cdr_token.party_id)]
         return [Encoded(folded(wire.id), encode(wire), tuple((str(wire.id), loss) for loss in losses), meta)]
+
+    @property
+    def _passes_on(self) -> bool:
+        """Whether messages are for parties behind the partner, by which they are addressed (Message Routing)."""
+        return self.config.hub and self.version.roles
 
     def _owner(self, wire: Any, obj: Any) -> tuple[str, str]:
         """The party of ours that an object is of; before 2.2 it does not say so, the connection does. Raises Refused for others."""
@@ -271,7 +278,7 @@ class OcpiPartner:
         if kind is Kind.CDR:
             if job.op is Op.DELETE:
                 raise Declined("OCPI cannot take a CDR back: send a credit CDR")
-            return await client.post_cdr(job.body, where)
+            return await client.post_cdr(job.body, where, _receiver(meta))
         if kind is Kind.STATUS:
             await client.patch_evse(*where, meta["location_id"], meta["evse_uid"], job.body)
         elif kind is Kind.LOCATION:  # to delete one is to send it with its EVSEs REMOVED: the body says so
@@ -283,7 +290,7 @@ class OcpiPartner:
         elif job.op is Op.DELETE:
             raise Declined("OCPI cannot delete a session: send it as INVALID")
         else:
-            await client.put_session(*where, ident, job.body)
+            await client.put_session(*where, ident, job.body, _receiver(meta))
         return None
 
     async def cdr_at(self, reference: str) -> bytes | None:
@@ -299,7 +306,7 @@ class OcpiPartner:
             uids = None if request.evse_uid is None else (request.evse_uid,)
             body = encode(self.version.make("LocationReferences", location_id=request.location_id, evse_uids=uids))
         try:
-            info = await self.client.authorize(request.uid, self.version.token_types[request.kind], body)
+            info = await self.client.authorize(request.uid, self.version.token_types[request.kind], body, self._owner_of_token(request))
         except Refusal as why:
             # "Unknown token" is an answer: HTTP 404 with 2004, or what partners send instead.
             code = str(int(Code.UNKNOWN_TOKEN)) if why.status == 404 else why.code
@@ -319,6 +326,12 @@ class OcpiPartner:
         provider = str(party) if party is not None else None
         said = info.info.text if info.info is not None else None
         return AuthorisationAnswer(allowed, token, provider, reference=getattr(info, "authorization_reference", None), code=code, info=said)
+
+    def _owner_of_token(self, request: AuthorisationRequest) -> Receiver:
+        """Who is asked about a token: behind a hub its owner, and where nobody knows that, whoever the hub finds (open routing)."""
+        if not self._passes_on:
+            return THE_PARTNER
+        return (request.provider.country_code, request.provider.party_id) if request.provider is not None else THE_OWNER
 
     # --- tokens
 
@@ -354,6 +367,10 @@ class OcpiPartner:
 
     # --- commands
 
+    def answer_to(self, url: str, sender: tuple[str, str] | None) -> str:
+        """A ``response_url`` with whom the answer is for: the party behind a hub that asked."""
+        return f"{url} {sender[0]}*{sender[1]}" if self._passes_on and sender is not None else url
+
     def no_answer_at(self, address: str) -> str | None:
         """Why no result is sent to a ``response_url``, or None: to hosts of the partner's own only, or configured ones."""
         state = self.registration.state
@@ -366,10 +383,12 @@ class OcpiPartner:
         Raises Unreachable or Declined. Exactly one result is expected: one that the partner itself says it could not take
         was not taken, one that it says nothing about may have been.
         """
-        if (because := self.no_answer_at(address)) is not None:
+        url, _, asker = address.partition(" ")
+        if (because := self.no_answer_at(url)) is not None:
             raise Declined(f"response_url: {because}")
+        country, _, party = asker.partition("*")
         try:
-            await self.client.post_result(address, encode(self._result(outcome)))
+            await self.client.post_result(url, encode(self._result(outcome)), (country, party) if party else THE_PARTNER)
         except Unreachable as why:
             if why.status is None or why.status in _NOBODY_KNOWS:
                 raise
@@ -384,6 +403,11 @@ class OcpiPartner:
     async def plan_changed(self, session: str, plan: ActiveChargingProfile) -> None:
         """Tell a charger's plan for a session (mod_charging_profiles, PUT at the Sender). Raises Unreachable or Declined."""
         await self.client.put_plan(session, encode(profile_map.plan_to(plan)))
+
+
+def _receiver(meta: dict[str, Any]) -> Receiver:
+    to = meta.get("to")
+    return THE_PARTNER if to is None else (to[0], to[1])
 
 
 def folded(ident: str) -> str:

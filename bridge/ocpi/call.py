@@ -59,6 +59,14 @@ class Call:
         """The Authorization header."""
         return self.request.headers.get("Authorization")
 
+    @property
+    def sender(self) -> tuple[str, str] | None:
+        """The party that the routing headers name as the sender."""
+        country, party = self.request.headers.get("OCPI-from-country-code"), self.request.headers.get("OCPI-from-party-id")
+        if not country or not party or len(country) != 2 or not 1 <= len(party) <= 3:
+            return None
+        return country.upper(), party.upper()
+
     async def body(self) -> bytes:
         """The request's JSON, checked to be JSON. Raises Fault: HTTP 413 for too much, 400 for no JSON (status_codes)."""
         limit = self.partner.config.body_limit

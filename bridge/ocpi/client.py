@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Any
 from urllib.parse import parse_qs, quote, urljoin, urlsplit, urlunsplit
 
@@ -21,6 +22,18 @@ from bridge.transport.http import HttpClient
 
 MOST_PAGES = 100_000
 """A list that goes on longer is taken for a loop."""
+
+
+class Whoever(Enum):
+    """Receivers that are not named by their party."""
+
+    THE_PARTNER = "the party at the other end of the connection; of a hub: the hub, which passes a broadcast on"
+    THE_OWNER = "whoever it is: the hub finds out (open routing)"
+
+
+THE_PARTNER, THE_OWNER = Whoever.THE_PARTNER, Whoever.THE_OWNER
+Receiver = Whoever | tuple[str, str]
+"""For whom a message is (transport_and_format, Message Routing): a party behind a hub by country code and party id."""
 
 
 @frozen
@@ -116,18 +129,18 @@ class OcpiClient:
         """DELETE a tariff."""
         await self._own("DELETE", "tariffs", country, party, tariff)
 
-    async def put_session(self, country: str, party: str, session: str, body: bytes) -> None:
+    async def put_session(self, country: str, party: str, session: str, body: bytes, receiver: Receiver = THE_PARTNER) -> None:
         """PUT a session (mod_sessions, Receiver)."""
-        await self._own("PUT", "sessions", country, party, session, body=body)
+        await self._own("PUT", "sessions", country, party, session, body=body, receiver=receiver)
 
-    async def patch_session(self, country: str, party: str, session: str, body: bytes) -> None:
+    async def patch_session(self, country: str, party: str, session: str, body: bytes, receiver: Receiver = THE_PARTNER) -> None:
         """PATCH a session."""
-        await self._own("PATCH", "sessions", country, party, session, body=body)
+        await self._own("PATCH", "sessions", country, party, session, body=body, receiver=receiver)
 
-    async def post_cdr(self, body: bytes, sender: tuple[str, str] | None = None) -> str | None:
+    async def post_cdr(self, body: bytes, sender: tuple[str, str] | None = None, receiver: Receiver = THE_PARTNER) -> str | None:
         """POST a CDR (mod_cdrs, Receiver). Gives the URL at which it is found (Location header), if one was given."""
         url = self.endpoint("cdrs", "RECEIVER")
-        answer = await self._call("POST", url, body=body, sender=sender)
+        answer = await self._call("POST", url, body=body, sender=sender, receiver=receiver)
         where = answer.headers.get("Location")
         return urljoin(url, where) if where else None
 
@@ -177,18 +190,18 @@ class OcpiClient:
                 yield PageOf(answer.data, total)
             url = self._next(base, url, answer)
 
-    async def authorize(self, uid: str, type_: str, body: bytes | None) -> Any:
+    async def authorize(self, uid: str, type_: str, body: bytes | None, receiver: Receiver = THE_PARTNER) -> Any:
         """POST a request for real-time authorisation (mod_tokens, Sender): AuthorizationInfo."""
         url = joined(self.endpoint("tokens", "SENDER"), uid, "authorize")
         params = None if self._config.quirks.no_type else {"type": type_}
-        answer = await self._call("POST", url, body=body, params=params, within=self._config.authorise_timeout)
+        answer = await self._call("POST", url, body=body, params=params, within=self._config.authorise_timeout, receiver=receiver)
         return self._read(self._peer().version, "AuthorizationInfo", answer.data)
 
     # --- commands and charging profiles
 
-    async def post_result(self, url: str, body: bytes) -> None:
+    async def post_result(self, url: str, body: bytes, receiver: Receiver = THE_PARTNER) -> None:
         """POST a result to the address that came with the request (mod_commands, mod_charging_profiles, Sender)."""
-        await self._call("POST", url, body=body)
+        await self._call("POST", url, body=body, receiver=receiver)
 
     async def put_plan(self, session: str, body: bytes) -> None:
         """PUT an ActiveChargingProfile (mod_charging_profiles, Sender)."""
@@ -206,9 +219,10 @@ class OcpiClient:
             raise Declined(f"the partner offers no {module} {role.lower()}", "no-endpoint")
         return url
 
-    async def _own(self, method: str, module: str, country: str, party: str, *path: str, body: bytes | None = None) -> None:
+    async def _own(self, method: str, module: str, country: str, party: str, *path: str, body: bytes | None = None,
+                   receiver: Receiver = THE_PARTNER) -> None:  # fmt: skip
         url = joined(self.endpoint(module, "RECEIVER"), country, party, *path)
-        await self._call(method, url, body=body, sender=(country, party))
+        await self._call(method, url, body=body, sender=(country, party), receiver=receiver)
 
     async def _found(self, url: str) -> bytes | None:
         try:
@@ -219,7 +233,8 @@ class OcpiClient:
             raise
 
     async def _call(self, method: str, url: str, *, body: bytes | None = None, params: Mapping[str, str] | None = None,
-                    to: Hello | None = None, sender: tuple[str, str] | None = None, within: float | None = None) -> Reply:  # fmt: skip
+                    to: Hello | None = None, sender: tuple[str, str] | None = None, receiver: Receiver = THE_PARTNER,
+                    within: float | None = None) -> Reply:  # fmt: skip
         """One request: to a functional module, or, where ``to`` says how, to a configuration module."""
         peer, quirks = self._peer(), self._config.quirks
         if to is None:
@@ -235,8 +250,10 @@ class OcpiClient:
             headers["X-Correlation-ID"] = str(uuid.uuid4())
         if routed and peer.party is not None:
             ours = sender or self._config.party
-            headers |= {"OCPI-to-country-code": peer.party[0], "OCPI-to-party-id": peer.party[1],
-                        "OCPI-from-country-code": ours[0], "OCPI-from-party-id": ours[1]}  # fmt: skip
+            headers |= {"OCPI-from-country-code": ours[0], "OCPI-from-party-id": ours[1]}
+            theirs = peer.party if receiver is THE_PARTNER else receiver
+            if not isinstance(theirs, Whoever):
+                headers |= {"OCPI-to-country-code": theirs[0], "OCPI-to-party-id": theirs[1]}
         if body is not None:
             headers["Content-Type"] = "application/json"
         answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, seconds=within)

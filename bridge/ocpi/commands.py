@@ -32,7 +32,8 @@ async def _command(call: Call) -> Result:
         raise Fault(Code.INVALID, "response_url: a URL of at most 255 characters is expected")
     if (because := call.partner.no_answer_at(body.response_url)) is not None:
         raise Fault(Code.INVALID, f"response_url: {because}")
-    outcome = await call.core.command(call.partner.name, _COMMANDS[kind](call, body), body.response_url)
+    answer_to = call.partner.answer_to(body.response_url, call.sender)
+    outcome = await call.core.command(call.partner.name, _COMMANDS[kind](call, body), answer_to)
     return _answer(call, outcome.result, call.partner.texts(outcome.messages))
 
 

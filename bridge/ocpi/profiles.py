@@ -46,7 +46,7 @@ async def _asked(call: Call, request: ProfileRequest, address: str) -> Result:
         raise Fault(Code.INVALID, "response_url: a URL of at most 255 characters is expected")
     if (because := call.partner.no_answer_at(address)) is not None:
         raise Fault(Code.INVALID, f"response_url: {because}")
-    response = await call.core.profile(call.partner.name, request, address)
+    response = await call.core.profile(call.partner.name, request, call.partner.answer_to(address, call.sender))
     told = w.ChargingProfileResponseType(response.value)
     return Result(success(encode(w.ChargingProfileResponse(result=told, timeout=call.partner.config.command_timeout))))
 

@@ -28,7 +28,7 @@ from attrs import evolve, frozen
 
 from bridge.errors import Declined, Unreachable
 from bridge.model import json as model_json
-from bridge.model.ids import ContractId, EvseId, IdError, RfidUid, mask
+from bridge.model.ids import ContractId, EvseId, IdError, PartyId, RfidUid, mask
 from bridge.model.token import Allowed, Token, TokenKind, UidHash, Whitelist
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
@@ -140,12 +140,13 @@ class _Card:
 
     uid: str
     kind: TokenKind
+    owner: PartyId | None = None
 
 
 def _card(uid: str, token: Token) -> _Card:
     """A card whose owner told us of it, as its owner spells it where it gave more than a digest."""
     own = token.uid is not None and token.hashed is None
-    return _Card(str(token.uid) if own else uid, token.kind or TokenKind.RFID)
+    return _Card(str(token.uid) if own else uid, token.kind or TokenKind.RFID, token.party)
 
 
 @frozen
@@ -321,7 +322,7 @@ class Authoriser:
         here = {e.location for e in evses if e.location}
         request = AuthorisationRequest(
             card.uid, card.kind, EvseId(evse.written) if evse else None, evse.uid if evse else None,
-            here.pop() if len(here) == 1 else None, evses[0].operator, str(uuid.uuid4()))  # fmt: skip
+            here.pop() if len(here) == 1 else None, evses[0].operator, str(uuid.uuid4()), card.owner)  # fmt: skip
         started = time.perf_counter()
         answer: AuthorisationAnswer | None = None
         error: str | None = None

@@ -20,7 +20,7 @@ from attrs import field, frozen
 
 from bridge.mapping.loss import Loss
 from bridge.model.command import Command, CommandOutcome, CommandResult
-from bridge.model.ids import EvseId, SessionId
+from bridge.model.ids import EvseId, PartyId, SessionId
 from bridge.model.location import Status
 from bridge.model.profile import (
     ActiveChargingProfile,
@@ -221,6 +221,8 @@ class AuthorisationRequest:
     operator_id: str | None = None
     session_ref: str | None = None
     """Our own reference (CPOPartnerSessionID)."""
+    provider: PartyId | None = None
+    """Whose token it is, where that is known."""
 
 
 @frozen
