@@ -52,7 +52,7 @@ def reader(cls: type[T], aliases: dict[str, str] | None = None) -> Callable[[byt
 
     ``aliases`` maps other spellings (folded, see :func:`fold`) to field names. Raises :class:`Unreadable`.
     """
-    decode = msgspec.json.Decoder(cls).decode
+    decode = _decoder(typing.cast(Any, cls))
 
     def read(data: Any) -> Read[T]:
         if isinstance(data, bytes | bytearray | memoryview):
@@ -65,6 +65,11 @@ def reader(cls: type[T], aliases: dict[str, str] | None = None) -> Callable[[byt
         return walk(cls, data, aliases)
 
     return read
+
+
+@cache
+def _decoder(cls: Any) -> Callable[[Any], Any]:
+    return msgspec.json.Decoder(cls).decode
 
 
 def walk(cls: type[T], data: Any, aliases: dict[str, str] | None = None) -> Read[T]:

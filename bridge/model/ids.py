@@ -497,7 +497,7 @@ def _check_din(text: str) -> str:
 def _rfid(text: str) -> str:
     if _HEX.fullmatch(text) is None:
         raise IdError("RFID uid", mask(text), _why_not_hex(text))
-    plain = _SEPARATOR.sub("", text).upper()
+    plain = (text if text.isalnum() else _SEPARATOR.sub("", text)).upper()
     if len(plain) not in (8, 14, 20):
         raise IdError("RFID uid", mask(text), f"{len(plain) // 2} bytes, where 4, 7 or 10 are expected")
     return plain
@@ -698,10 +698,8 @@ def _why_not_hex(text: str) -> str:
 
 def contract(text: str) -> ContractId | str:
     """A contract id where the text is one, else the text as it is: OCPI only recommends the form."""
-    try:
-        return ContractId.parse(text)
-    except IdError:
-        return text
+    bare = text.strip()
+    return text if _CONTRACT.fullmatch(bare) is None else ContractId(bare)
 
 
 def evse_key(text: str) -> str:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Union
+from enum import Enum
+from functools import cache
+from types import NoneType
+from typing import Any, Union, get_args
 
 import attrs
 import cattrs
+import orjson
+from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from bridge.model import ids
 
 
-def _converter() -> cattrs.Converter:
+def _converter(*, plain: bool = True) -> cattrs.Converter:
+    """``plain``: enumerations and times become texts; else they are left to orjson, which writes them the same way."""
     made = cattrs.Converter(forbid_extra_keys=True)
     made.register_unstructure_hook(Decimal, str)
     made.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
-    made.register_unstructure_hook(datetime, lambda value: value.isoformat())
+    made.register_unstructure_hook(datetime, (lambda value: value.isoformat()) if plain else identity)
     made.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
-    made.register_unstructure_hook(date, lambda value: value.isoformat())
+    made.register_unstructure_hook(date, (lambda value: value.isoformat()) if plain else identity)
     made.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
     made.register_structure_hook_func(
         lambda cls: isinstance(cls, type) and issubclass(cls, str) and cls.__module__ == ids.__name__,
@@ -27,17 +33,38 @@ def _converter() -> cattrs.Converter:
     )
     made.register_structure_hook(Union[ids.ContractId, str], lambda value, _: ids.contract(value))  # noqa: UP007
     made.register_structure_hook(Union[ids.ContractId, str, None], lambda value, _: None if value is None else ids.contract(value))  # noqa: UP007
+    # What is a text, a truth or a whole number already is left as it is, and not looked at.
+    made.register_unstructure_hook_func(lambda cls: _is_kept(cls, () if plain else (Enum, date)), identity)
     made.register_unstructure_hook_factory(attrs.has, lambda cls: make_dict_unstructure_fn(cls, made, _cattrs_omit_if_default=True))
     made.register_structure_hook_factory(attrs.has, lambda cls: make_dict_structure_fn(cls, made, _cattrs_forbid_extra_keys=True))
     return made
 
 
+def _is_kept(cls: Any, more: tuple[type, ...]) -> bool:
+    def kept(kind: Any) -> bool:
+        if kind in (str, bool, int, NoneType):
+            return True
+        return isinstance(kind, type) and (issubclass(kind, more) or (issubclass(kind, str) and kind.__module__ == ids.__name__))
+
+    return all(kept(kind) for kind in get_args(cls) or (cls,))
+
+
 _CONVERTER = _converter()
+_WRITER = _converter(plain=False)
 
 
 def to_json(obj: Any) -> Any:
     """``obj`` as JSON values."""
     return _CONVERTER.unstructure(obj)
+
+
+def dumps(obj: Any) -> bytes:
+    """``obj`` as JSON bytes, with sorted keys: equal objects give equal bytes."""
+    # A copy: what orjson gives keeps the kilobytes that it was written into.
+    return bytes(memoryview(orjson.dumps(_written(obj.__class__)(obj), default=str, option=orjson.OPT_SORT_KEYS)))
+
+
+_written = cache(_WRITER.get_unstructure_hook)
 
 
 def from_json(cls: Any, data: Any) -> Any:

@@ -8,12 +8,14 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from attrs import evolve
 
 from bridge.errors import Declined, Refused, Unreachable
 from bridge.mapping import registry
+from bridge.mapping.context import Facts
 from bridge.mapping.engine import Bound
 from bridge.mapping.loss import DROPPED, Loss
 from bridge.model.command import CommandOutcome
@@ -202,8 +204,7 @@ class OcpiPartner:
 
     def token(self, data: bytes) -> Token:
         """A canonical token from the partner's JSON. Raises Unreadable or Refused, with path and reason."""
-        entry, _ = self._entry("token")
-        read = entry.codec.exact()(data)
+        read = self._entry("token")[0].codec.exact()(data)
         return self.token_of(read.value, read.unknown)
 
     def token_of(self, wire: Any, unknown: list[tuple[str, Any]] | None = None) -> Token:
@@ -346,20 +347,20 @@ class OcpiPartner:
 
     def _batch(self, data: bytes) -> list[Token]:
         entry, bound = self._entry("token")
-        batch = []
+        batch, facts, own = [], Facts(), cache(self.registration.speaks_for)
         for number, record in enumerate(entry.codec.read_all(data), 1):
             if isinstance(record, Unread):
                 _log.warning("%s: token %d of a page cannot be read: %s", self.name, number, record.why.path)
                 continue
             try:
-                token: Token = bound.to_canon(record.value)[0]
+                token: Token = bound.to_canon(record.value, facts)[0]
             except Refused as why:
                 _log.warning("%s: token %d of a page is refused: %s", self.name, number, why.path)
                 continue
             if not self.version.roles:
                 token = evolve(token, party=self.registration.party)
             party = token.party
-            if party is not None and not self.registration.speaks_for(party.country_code, party.party_id):
+            if party is not None and not own(party.country_code, party.party_id):
                 _log.warning("%s: token %d of a page is not its own", self.name, number)
                 continue
             batch.append(with_extra(token, "ocpi", record.unknown) if record.unknown else token)

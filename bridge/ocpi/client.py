@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime
@@ -169,26 +170,38 @@ class OcpiClient:
         params = {"limit": str(self._config.token_page)}
         if since is not None:
             params["date_from"] = written(since)
-        url: str | None = base
         seen: set[str] = set()
-        before: int | None = None
-        while url is not None:
+
+        def asked(url: str, params: Mapping[str, str] | None = None) -> asyncio.Task[Reply]:
             if url in seen or len(seen) >= MOST_PAGES:
                 raise Declined("the partner's pages go in a circle")
             seen.add(url)
-            answer = await self._call("GET", url, params=params)
-            params = {}
-            total = _total(answer.headers)
-            if before is not None and total is not None and total < before:
-                again, before = _earlier(url, before - total), total
+            return asyncio.ensure_future(self._call("GET", url, params=params))
+
+        url, coming = base, asked(base, params)
+        before: int | None = None
+        try:
+            while True:
+                answer = await coming
+                total = _total(answer.headers)
+                gone = before - total if before is not None and total is not None else 0
+                before = total
+                again = _earlier(url, gone) if gone > 0 else url
                 if again != url:
                     seen.discard(again)
-                    url = again
+                    url, coming = again, asked(again)
                     continue
-            before = total
-            if answer.data is not None:
-                yield PageOf(answer.data, total)
-            url = self._next(base, url, answer)
+                following = self._next(base, url, answer)
+                if following is not None:  # it comes while this one is worked on
+                    url, coming = following, asked(following)
+                    await asyncio.sleep(0)  # the request goes out
+                if answer.data is not None:
+                    yield PageOf(answer.data, total)
+                if following is None:
+                    return
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
 
     async def authorize(self, uid: str, type_: str, body: bytes | None, receiver: Receiver = THE_PARTNER) -> Any:
         """POST a request for real-time authorisation (mod_tokens, Sender): AuthorizationInfo."""

@@ -87,10 +87,9 @@ async def _take(call: Call, token: Token, country: str, party: str, uid: str, as
     _same("uid", token.uid, uid)
     if asked is not None and token.kind is not asked:
         raise Fault(Code.INVALID, "type: differs from the one in the URL")
-    before = await call.core.token(call.partner.name, uid, token.kind or TokenKind.RFID)
     taken = await call.core.tokens(call.partner.name, [token])
     note = "held until an operator confirms it" if taken.held else None
-    return Result(success(message=note), 200 if before is not None else 201)
+    return Result(success(message=note), 201 if taken.new else 200)
 
 
 def _same(name: str, told: Any, url: str) -> None:

@@ -94,7 +94,7 @@ _ANSWERS = {
 def normal(uid: str) -> str:
     """A uid as it is looked up: hex in capitals without separators, anything else in capitals."""
     try:
-        return RfidUid.parse(uid).key
+        return RfidUid(uid.strip()).key
     except IdError:
         return uid.strip().upper()
 
@@ -114,7 +114,7 @@ def is_alias(uid: str) -> bool:
 
 def lookup_key(token: Token) -> str:
     """How a token is found: its normalised uid, or for one that only gives a digest of it, which digest that is."""
-    return f"{token.hashed}:{str(token.uid).lower()}" if token.hashed is not None else normal(str(token.uid))
+    return f"{token.hashed}:{str(token.uid).lower()}" if token.hashed is not None else normal.__wrapped__(str(token.uid))
 
 
 @lru_cache(1024)

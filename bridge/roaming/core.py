@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -30,7 +31,7 @@ from bridge.roaming.outcomes import Outcomes
 from bridge.roaming.ports import ChargerControl, ForgetsStatus, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
 from bridge.roaming.preferences import Preferences
 from bridge.roaming.profiles import Profiles
-from bridge.roaming.publish import Publisher, dumps
+from bridge.roaming.publish import Publisher, aligned_with, dumps
 from bridge.roaming.sessions import Sessions
 from bridge.roaming.storage import Happening, Outbound, TokenRow, Within
 from bridge.roaming.upstream.feed import Feed
@@ -162,17 +163,20 @@ class Core:
         await self.formats.align()
         due = {}
         for name in self.partners:
-            standing = "".join("01"[valid] for valid in self.book.standing(name, self.now()))
-            terms = f"{self.terms.get(name, '')} {standing}"
-            if self.store.mark(f"terms {name}") != terms:
+            terms = self._terms(name)
+            if self.store.mark(aligned_with(name)) != terms:
                 due[name] = terms
         if due:
             await self.publisher.align(due.keys())
             for name, terms in due.items():
-                await self.store.set_mark(f"terms {name}", terms)
+                await self.store.set_mark(aligned_with(name), terms)
                 await self.store.happened(Happening("aligned with the agreements", name))
                 self.wake(name)
         return list(due)
+
+    def _terms(self, partner: str) -> str:
+        """What decides now what a partner is shown: its agreements and settings, and which of them are valid."""
+        return f"{self.terms.get(partner, '')} {''.join('01'[valid] for valid in self.book.standing(partner, self.now()))}"
 
     async def stop(self) -> None:
         """Finish what is under way, close the partners."""
@@ -247,17 +251,17 @@ class Core:
         return await self._pull_changes(name, partner, began, datetime.fromisoformat(mark))
 
     async def _pull_changes(self, name: str, partner: GivesTokens, began: datetime, since: datetime) -> Taken:
-        stored = unchanged = 0
-        async for batch in partner.pull_tokens(since):
-            changed, same = await self.store.save_tokens(name, _rows(name, batch))
-            stored, unchanged = stored + changed, unchanged + same
-        return await self._pulled(name, began, Taken(stored, unchanged), whole=False)
+        taken = await _written(partner.pull_tokens(since), lambda batch: self.store.save_tokens(name, _rows(name, batch)))
+        return await self._pulled(name, began, taken, whole=False)
 
     async def _pull_whole(self, name: str, partner: GivesTokens, began: datetime) -> Taken:
-        """The whole list, put aside batch by batch and weighed before anything is changed."""
+        """The whole list, put aside batch by batch and weighed before anything is changed, unless there is nothing to revoke."""
         await self.store.stage_tokens(name, None)
-        async for batch in partner.pull_tokens(None):
-            await self.store.stage_tokens(name, _rows(name, batch))
+        if not self.store.has_tokens(name):
+            taken = await _written(partner.pull_tokens(None), lambda batch: self.store.take_tokens(name, _rows(name, batch)))
+            await self.store.confirmed(f"tokens of {name}")
+            return await self._pulled(name, began, taken, whole=True)
+        await _written(partner.pull_tokens(None), lambda batch: self._stage(name, batch))
         await self.store.set_mark(f"tokens {name} staged", began.isoformat())
         valid, gone = await self.store.weigh_tokens(name)
         if valid and (gone == valid or Decimal(gone) * 100 > self.most_percent * valid):
@@ -265,6 +269,10 @@ class Core:
             return Taken(held=True)
         await self.store.confirmed(f"tokens of {name}")  # what was held before is superseded
         return await self._pulled(name, began, Taken(*await self.store.apply_tokens(name)), whole=True)
+
+    async def _stage(self, name: str, batch: list[Token]) -> tuple[int, int, int]:
+        await self.store.stage_tokens(name, _rows(name, batch))
+        return 0, 0, 0
 
     async def confirm_tokens(self, name: str) -> Taken:
         """Take the list that is held. Raises LookupError if there is none, or while a new one comes in."""
@@ -286,9 +294,9 @@ class Core:
 
     async def tokens(self, partner: str, tokens: Iterable[Token]) -> Taken:
         """See :class:`~bridge.roaming.ports.Inbound`."""
-        stored, unchanged = await self.store.save_tokens(partner, _rows(partner, tokens))
+        new, changed, unchanged = await self.store.save_tokens(partner, _rows(partner, tokens))
         self.upstream.tokens_changed(partner)
-        return Taken(stored, unchanged)
+        return Taken(new + changed, unchanged, new=new)
 
     async def token(self, partner: str, uid: str, kind: TokenKind) -> Token | None:
         """See :class:`~bridge.roaming.ports.Inbound`."""
@@ -332,6 +340,9 @@ class Core:
     def _within(self, partner: str, kind: Kind) -> Within | None:
         """What a partner may see of a kind now; None: nothing."""
         now = self.now()
+        if kind in (Kind.LOCATION, Kind.STATUS) and self.store.mark(aligned_with(partner)) == self._terms(partner):
+            # What it was shown is what it may see: nothing of it has to be left out.
+            return Within() if any(_AGREED[kind] in a.kinds and a.valid(now) for a in self.book.of(partner)) else None
         if kind in (Kind.LOCATION, Kind.STATUS):
             found = tuple(s for s in self.store.scopes() if self.book.find(partner, _AGREED[kind], s, now) is not None)
             return Within(scopes=found) if found else None
@@ -358,6 +369,28 @@ class Core:
         if any(self.book.find(job.partner, kind, scope, now) is not None for scope in self.store.scopes(job.source)):
             return None
         return f"no agreement lets the partner have its {kind} any more"
+
+
+_AHEAD = 4
+"""Batches on their way to the disk while the next one comes in."""
+
+
+async def _written(batches: AsyncIterator[list[Token]], write: Callable[[list[Token]], Awaitable[tuple[int, int, int]]]) -> Taken:
+    """Write batches as they come, and wait for the disk only when some are under way."""
+    done: list[tuple[int, int, int]] = []
+    waiting: deque[asyncio.Task[tuple[int, int, int]]] = deque()
+    try:
+        async for batch in batches:
+            waiting.append(asyncio.ensure_future(write(batch)))
+            while len(waiting) > _AHEAD or (waiting and waiting[0].done()):
+                done.append(await waiting.popleft())
+        done += [await waiting.popleft() for _ in range(len(waiting))]
+    finally:  # after a fault, nothing is left under way
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    new, changed, unchanged = (sum(counts) for counts in zip(*done, strict=True)) if done else (0, 0, 0)
+    return Taken(new + changed, unchanged, new=new)
 
 
 def _rows(partner: str, tokens: Iterable[Token]) -> list[TokenRow]:

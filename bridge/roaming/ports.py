@@ -298,12 +298,16 @@ class HearsPlans(Protocol):
 
 @frozen
 class Taken:
-    """What became of received tokens. ``held``: the change was too large and waits for confirmation."""
+    """What became of received tokens. ``held``: the change was too large and waits for confirmation.
+
+    ``new``: how many of the stored were not known before, of tokens that come one by one.
+    """
 
     stored: int = 0
     unchanged: int = 0
     revoked: int = 0
     held: bool = False
+    new: int = 0
 
 
 @frozen

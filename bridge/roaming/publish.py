@@ -42,7 +42,7 @@ class Imported:
 
 def dumps(obj: Any) -> bytes:
     """A canonical object as it is stored."""
-    return orjson.dumps(model_json.to_json(obj), default=str, option=orjson.OPT_SORT_KEYS)
+    return model_json.dumps(obj)
 
 
 class Publisher:
@@ -131,6 +131,7 @@ class Publisher:
 
     async def _save_locations(self, things: Sequence[Thing], operator: str, bound: Mapping[str, tuple[str, int]],
                               before: Mapping[str, Location], elsewhere: Collection[str]) -> None:  # fmt: skip
+        standing = {name: self.book.standing(name, self.now()) for name in self.partners}
         evses: list[EvseRow] = []
         outbound: list[Outbound] = []
         for thing in things:
@@ -146,6 +147,9 @@ class Publisher:
                                             elsewhere=elsewhere)  # fmt: skip
         outbound.sort(key=lambda out: not out.gone)  # an EVSE may go from here to there
         await self.store.save_things(things, evses, outbound, [Happening("locations imported", ref=operator, detail=str(len(things)))])
+        for name, stood in standing.items():
+            if self.book.standing(name, self.now()) != stood:  # on the way, an agreement began or ended
+                await self.store.set_mark(aligned_with(name), "")
 
     async def import_tariffs(self, operator: str, tariffs: Iterable[Tariff]) -> Imported:
         """The operator's tariffs; those that an agreement names go to its partner."""
@@ -245,6 +249,11 @@ class _Change:
                 f"{len(self.lost)} of {self.evses} EVSEs not be seen any more")  # fmt: skip
 
 
+def aligned_with(partner: str) -> str:
+    """The mark that holds what a partner was last brought in line with; while it does, what it was shown is what it may see."""
+    return f"terms {partner}"
+
+
 def locations_of(operator: str) -> str:
     """The name under which an import of locations is held."""
     return f"locations of {operator}"
@@ -311,4 +320,6 @@ def _moved(new: _Given, placed: Mapping[str, EvseRow], bound: Mapping[str, tuple
     return False
 
 
-__all__ = ["Imported", "Publisher", "digest", "dumps", "keeping", "key_of", "locations_of", "read", "thing_of", "with_tariff"]
+__all__ = [
+    "Imported", "Publisher", "aligned_with", "digest", "dumps", "keeping", "key_of", "locations_of", "read", "thing_of", "with_tariff",
+]  # fmt: skip

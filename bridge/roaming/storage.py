@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from attrs import field, frozen
 
@@ -41,8 +41,7 @@ class EvseRow:
         return Scope(self.operator, self.groups, self.origin)
 
 
-@frozen
-class TokenRow:
+class TokenRow(NamedTuple):  # the cheapest to make: lists of tokens are long
     """A token as a partner told it. ``body`` is the canonical token as JSON."""
 
     uid: str
@@ -297,8 +296,19 @@ class Storage(Pending, Charging, Protocol):
         """How many tokens of a partner there are, and how many are valid."""
         ...
 
-    async def save_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int]:
-        """Tokens that their owner told: stored, unchanged."""
+    async def save_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int, int]:
+        """Tokens that their owner told: new, changed, unchanged."""
+        ...
+
+    def has_tokens(self, partner: str) -> bool:
+        """Whether a partner has a valid token."""
+        ...
+
+    async def take_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int, int]:
+        """A batch of a whole list (begun by ``stage_tokens``) where nothing can be revoked: new, changed, unchanged.
+
+        What the partner told of single tokens since it began is newer and stays.
+        """
         ...
 
     async def stage_tokens(self, partner: str, rows: Sequence[TokenRow] | None) -> None:

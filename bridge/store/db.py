@@ -1,9 +1,10 @@
 """One writer with group commit, readers beside it.
 
-Writes are functions over the connection. A thread takes all that wait, runs each in a savepoint, commits once with
-``synchronous=FULL`` and only then lets the callers go on: what was answered is on the disk. A write that raises is undone
-alone; if the commit fails (a full disk), every one of them fails and nothing is half-written. A caller that is cancelled
-before its turn is not run; one that is cancelled later is committed with the others.
+Writes are functions over the connection. A thread takes all that wait, runs them, commits once with ``synchronous=FULL``
+and only then lets the callers go on: what was answered is on the disk. If one raises, all are undone and run again, each in
+a savepoint, so that it is undone alone: a write may therefore run twice, and changes nothing but the database. If the
+commit fails (a full disk), every one of them fails and nothing is half-written. A caller that is cancelled before its turn
+is not run; one that is cancelled later is committed with the others.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
+Caller = asyncio.Future[Any] | Future[Any]
+"""Who waits for a write: a coroutine or a thread."""
 
 _MOST = 512
 
@@ -56,7 +59,7 @@ class Database:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Work, Caller] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._taking = threading.Lock()
         self._later: dict[Callable[..., Any], list[Any]] = {}
@@ -94,20 +97,22 @@ class Database:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a transaction; returns its result once it is durable. Raises what it raised, or sqlite3.Error."""
-        return await asyncio.wrap_future(self._put(work))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(work, future)
+        return await future
 
     def write_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The same from a thread without an event loop (command line)."""
-        return self._put(work).result()
-
-    def _put(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
         future: Future[T] = Future()
+        self._put(work, future)
+        return future.result()
+
+    def _put(self, work: Work, caller: Caller) -> None:
         with self._taking:
             if not self._open:
                 raise RuntimeError("the store is not open")
             self._flush()
-            self._queue.put((work, future))
-        return future
+            self._queue.put((work, caller))
 
     def write_soon(self, work: Callable[[sqlite3.Connection, Sequence[T]], Any], row: T) -> None:
         """Have ``work`` write a row, together with others like it, before everything that is asked for later.
@@ -144,7 +149,7 @@ class Database:
     def _run(self, db: sqlite3.Connection) -> None:
         stopping = False
         while not stopping:
-            batch: list[tuple[Work, Future[Any]]] = []
+            batch: list[tuple[Work, Caller]] = []
             item = self._queue.get()
             while True:
                 if item is None:
@@ -157,8 +162,7 @@ class Database:
                     item = self._queue.get_nowait()
                 except queue.Empty:
                     break
-            # What is running can no longer be cancelled: its caller may go, its result is still set.
-            batch = [(work, future) for work, future in batch if future.set_running_or_notify_cancel()]
+            batch = [(work, caller) for work, caller in batch if _waits(caller)]
             if batch:
                 self._commit(db, batch)
             if db.in_transaction:  # not even the rollback worked
@@ -166,31 +170,72 @@ class Database:
                 db = connect(self.path)
         db.close()
 
-    def _commit(self, db: sqlite3.Connection, batch: list[tuple[Work, Future[Any]]]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
+    def _commit(self, db: sqlite3.Connection, batch: list[tuple[Work, Caller]]) -> None:
         try:
-            db.execute("BEGIN IMMEDIATE")
-            for work, future in batch:
-                db.execute("SAVEPOINT work")
-                try:
-                    result = work(db)
-                except Exception as why:
-                    if not db.in_transaction:
-                        raise  # the database gave up the whole transaction: a full disk, a failing one
-                    db.execute("ROLLBACK TO work")
-                    db.execute("RELEASE work")
-                    future.set_exception(why)
-                else:
-                    db.execute("RELEASE work")
-                    done.append((future, result))
+            try:
+                answers = _all_at_once(db, batch)
+            except Exception:
+                if not db.in_transaction:
+                    raise  # the database gave up the whole transaction: a full disk, a failing one
+                db.execute("ROLLBACK")
+                answers = _each_alone(db, batch)
             db.execute("COMMIT")
         except BaseException as why:  # noqa: BLE001  (whatever it is, every caller learns of it, and the writer goes on)
             if db.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     db.execute("ROLLBACK")
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(why)
-            return
-        for future, result in done:
-            future.set_result(result)
+            answers = [(caller, None, why) for _, caller in batch]
+        _answer(answers)
+
+
+Answer = tuple[Caller, Any, BaseException | None]
+
+
+def _all_at_once(db: sqlite3.Connection, batch: list[tuple[Work, Caller]]) -> list[Answer]:
+    db.execute("BEGIN IMMEDIATE")
+    return [(caller, work(db), None) for work, caller in batch]
+
+
+def _each_alone(db: sqlite3.Connection, batch: list[tuple[Work, Caller]]) -> list[Answer]:
+    answers: list[Answer] = []
+    db.execute("BEGIN IMMEDIATE")
+    for work, caller in batch:
+        db.execute("SAVEPOINT work")
+        try:
+            answers.append((caller, work(db), None))
+        except Exception as why:
+            if not db.in_transaction:
+                raise
+            db.execute("ROLLBACK TO work")
+            answers.append((caller, None, why))
+        db.execute("RELEASE work")
+    return answers
+
+
+def _waits(caller: Caller) -> bool:
+    """Whether a caller still wants its write. What is running can no longer be cancelled: it may go, its result is still set."""
+    return caller.set_running_or_notify_cancel() if isinstance(caller, Future) else not caller.cancelled()
+
+
+def _answer(answers: list[Answer]) -> None:
+    """Let the callers go on: those of an event loop in one step, for to wake it is dear."""
+    loops: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
+    for answer in answers:
+        caller = answer[0]
+        if isinstance(caller, Future):
+            _tell([answer])
+        else:
+            loops.setdefault(caller.get_loop(), []).append(answer)
+    for loop, told in loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_tell, told)
+
+
+def _tell(answers: list[Answer]) -> None:
+    for caller, result, why in answers:
+        if caller.done():
+            continue  # it has gone meanwhile
+        if why is not None:
+            caller.set_exception(why)
+        else:
+            caller.set_result(result)

@@ -126,8 +126,14 @@ CREATE TABLE preference (
 CREATE INDEX preference_session ON preference (session);
 """
 
+PAGES = """
+CREATE INDEX published_page ON published (partner, kind, seq, changed, source) WHERE removed = 0;
+CREATE INDEX published_key ON published (partner, kind, key COLLATE NOCASE);
+"""
+# Pages are counted and found in the index alone; the bodies of the page's own rows are all that is read beside it.
+
 MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD),
-              ("005_upstream", UPSTREAM), ("006_charging", CHARGING))  # fmt: skip
+              ("005_upstream", UPSTREAM), ("006_charging", CHARGING), ("007_pages", PAGES))  # fmt: skip
 
 _SET = "bridge"
 

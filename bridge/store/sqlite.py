@@ -32,6 +32,7 @@ from bridge.roaming.storage import (
 from bridge.store import decisions, outbox, published, records, sessions, tokens
 from bridge.store.charging import Charging
 from bridge.store.db import Database, connect
+from bridge.store.pages import Published
 from bridge.store.pending import Pending
 from bridge.store.records import happened as _record
 from bridge.store.records import text_of
@@ -51,6 +52,7 @@ class SqliteStore(Rewriting, Pending, Charging, Settlements, UpstreamTable):
         self._linger = linger
         self._random = random or Random()  # noqa: S311  (jitter, not secrets)
         self._looked: dict[str, float] = {}
+        self._published = Published(self.db)
 
     def open(self, *, deliver: bool = True) -> None:
         """Open. ``deliver``: by the process that delivers, of which there is one; what was under way at its last stop waits again."""
@@ -198,9 +200,17 @@ class SqliteStore(Rewriting, Pending, Charging, Settlements, UpstreamTable):
         return {(r["uid"], r["kind"]) for r in
                 self.db.read.execute("SELECT uid, kind FROM token WHERE partner = ? AND valid = 1", (partner,))}  # fmt: skip
 
-    async def save_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int]:
-        stored = await self.db.write(lambda db: tokens.put(db, partner, rows))
-        return stored, len(rows) - stored
+    async def save_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int, int]:
+        new, changed = await self.db.write(lambda db: tokens.put(db, partner, rows))
+        return new, changed, len(rows) - new - changed
+
+    def has_tokens(self, partner: str) -> bool:
+        r = self.db.read.execute("SELECT 1 FROM token WHERE partner = ? AND valid = 1 LIMIT 1", (partner,)).fetchone()
+        return r is not None
+
+    async def take_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int, int]:
+        new, changed = await self.db.write(lambda db: tokens.put(db, partner, rows, listed=True))
+        return new, changed, len(rows) - new - changed
 
     async def stage_tokens(self, partner: str, rows: Sequence[TokenRow] | None) -> None:
         if rows is not None:
@@ -363,22 +373,10 @@ class SqliteStore(Rewriting, Pending, Charging, Settlements, UpstreamTable):
 
     def page(self, partner: str, kind: Kind, offset: int, limit: int, since: datetime | None, until: datetime | None,
              within: Within | None = None) -> Page:  # fmt: skip
-        narrow, keys = _within(within)
-        where, values = f"partner = ? AND kind = ? AND removed = 0{narrow}", [partner, kind, *keys]
-        if since is not None:
-            where, values = where + " AND changed >= ?", [*values, text_of(since)]  # type: ignore[list-item]
-        if until is not None:
-            where, values = where + " AND changed < ?", [*values, text_of(until)]  # type: ignore[list-item]
-        total = self.db.read.execute(f"SELECT COUNT(*) AS n FROM published WHERE {where}", values).fetchone()["n"]  # noqa: S608
-        rows = self.db.read.execute(f"SELECT body FROM published WHERE {where} ORDER BY seq LIMIT ? OFFSET ?", [*values, limit, offset])  # noqa: S608
-        return Page([bytes(r["body"]) for r in rows], int(total))
+        return self._published.page(partner, kind, offset, limit, since, until, within)
 
     def find(self, partner: str, kind: Kind, key: str, within: Within | None = None) -> bytes | None:
-        narrow, keys = _within(within)
-        r = self.db.read.execute(
-            f"SELECT body FROM published WHERE partner = ? AND kind = ? AND key = ? COLLATE NOCASE AND removed = 0{narrow}",  # noqa: S608
-            (partner, kind, key, *keys)).fetchone()  # fmt: skip
-        return None if r is None else bytes(r["body"])
+        return self._published.find(partner, kind, key, within)
 
     # --- marks -------------------------------------------------------------------------------------------------------
 
@@ -400,21 +398,6 @@ class SqliteStore(Rewriting, Pending, Charging, Settlements, UpstreamTable):
     async def set_credential(self, partner: str, body: bytes) -> None:
         """Store a partner's credentials."""
         await self.db.write(lambda db: db.execute("INSERT OR REPLACE INTO credential VALUES (?, ?)", (partner, body)).rowcount)
-
-
-def _within(within: Within | None) -> tuple[str, list[str]]:
-    """SQL, and its values, that narrows ``published`` to some of our objects."""
-    if within is None or (within.scopes is None and within.sources is None):
-        return "", []
-    if within.sources is not None:
-        return f" AND source IN ({', '.join('?' * len(within.sources))})", list(within.sources)
-    scopes = within.scopes or ()
-    triples = ", ".join(["(?, ?, ?)"] * len(scopes))
-    values = [value for scope in scopes for value in (scope.operator, ",".join(scope.groups), scope.origin)]
-    if not scopes:
-        return " AND 0", []
-    named = f"SELECT key FROM thing WHERE kind = 'location' AND (operator, groups, origin) IN (VALUES {triples})"  # noqa: S608  (placeholders)
-    return f" AND source IN ({named})", values
 
 
 def _first(rows: sqlite3.Cursor, make: Callable[[sqlite3.Row], T]) -> T | None:

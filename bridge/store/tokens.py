@@ -7,8 +7,10 @@ neither memory nor the writer is held by it. Everything is harmless when repeate
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import chain
 
 from bridge.roaming.storage import TokenRow
 from bridge.store.outbox import now_text
@@ -16,8 +18,11 @@ from bridge.store.outbox import now_text
 PART = 5000
 """Tokens in one transaction."""
 
-_PUT = """INSERT INTO token (uid, kind, partner, contract, valid, whitelist, expires, body, changed) {source}
- ON CONFLICT DO UPDATE SET contract = excluded.contract, valid = excluded.valid, whitelist = excluded.whitelist,
+_AT_ONCE = (1000, 100, 10, 1)
+"""Tokens in one statement; a few lengths, so that the statements are few."""
+
+_NEW = "INSERT INTO token (uid, kind, partner, contract, valid, whitelist, expires, body, changed) {source} ON CONFLICT DO "
+_NEWER = """UPDATE SET contract = excluded.contract, valid = excluded.valid, whitelist = excluded.whitelist,
  expires = excluded.expires, body = excluded.body, changed = excluded.changed
  WHERE (token.body <> excluded.body OR token.valid <> excluded.valid)"""
 # A token that a whole list had left out is not valid, with the body as it was: when it comes again, it is valid again.
@@ -29,13 +34,49 @@ def find(db: sqlite3.Connection, uids: Sequence[str]) -> list[sqlite3.Row]:
     return db.execute(f"SELECT * FROM token WHERE uid IN ({marks})", uids).fetchall()  # noqa: S608  (placeholders)
 
 
-def put(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow]) -> int:
-    """Store tokens; returns how many were new or changed."""
-    before = db.total_changes
-    now = now_text()
-    db.executemany(_PUT.format(source="VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"), [
-        (t.uid, t.kind, partner, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body, now) for t in rows])  # fmt: skip
-    return db.total_changes - before
+def put(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow], *, listed: bool = False) -> tuple[int, int]:
+    """Store tokens; returns how many were new, and how many of the others were changed.
+
+    ``listed``: they are of the whole list that comes in. What was told since it began stays as it was told then.
+    """
+    new = changed = 0
+    for some in _parts(rows):
+        values = (partner, now_text(), f"staging {partner}", *chain.from_iterable(some))
+        here = db.execute(_put(len(some), "NOTHING"), values).rowcount
+        if here < len(some):
+            changed += db.execute(_put(len(some), _NEWER + (_LISTED if listed else "")), values).rowcount
+        new += here
+    return new, changed
+
+
+def _parts(rows: Sequence[TokenRow]) -> Iterator[Sequence[TokenRow]]:
+    """So many as one statement takes, with their expiry as text."""
+    first = 0
+    while first < len(rows):
+        count = next(n for n in _AT_ONCE if n <= len(rows) - first)
+        some = rows[first : first + count]
+        if any(t.expires is not None for t in some):
+            some = [TokenRow(*t[:6], _text(t.expires), t.body) for t in some]  # type: ignore[arg-type]
+        yield some
+        first += count
+
+
+def _marks(count: int, row: str) -> str:
+    """VALUES for so many tokens: ``row`` with the names of its columns as the numbers of their parameters, of which three come before.
+
+    One statement instead of many, because at each the writer stops for the other threads.
+    """
+    names = TokenRow._fields
+    return "VALUES " + ", ".join(row.format(**{name: f"?{4 + n}" for n, name in enumerate(names, at * len(names))}) for at in range(count))
+
+
+_LISTED = " AND token.changed < (SELECT value FROM mark WHERE name = ?3)"
+
+
+@lru_cache(16)
+def _put(count: int, known: str) -> str:
+    """For the partner, now, the mark of when its list began, and so many tokens; what is to be done with one that is known."""
+    return _NEW.format(source=_marks(count, "({uid}, {kind}, ?1, {contract}, {valid}, {whitelist}, {expires}, {body}, ?2)")) + known
 
 
 def begin(db: sqlite3.Connection, partner: str) -> None:
@@ -65,9 +106,15 @@ def clear(db: sqlite3.Connection, partner: str) -> bool:
 
 def stage(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow]) -> None:
     """Put a batch of a whole list aside."""
-    db.executemany("INSERT OR REPLACE INTO staged (partner, uid, kind, contract, valid, whitelist, expires, body)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                   [(partner, t.uid, t.kind, t.contract, int(t.valid), t.whitelist, _text(t.expires), t.body) for t in rows])  # fmt: skip
+    for some in _parts(rows):
+        db.execute(_stage(len(some)), (partner, None, None, *chain.from_iterable(some)))
+
+
+@lru_cache(8)
+def _stage(count: int) -> str:
+    """For the partner, two that are not used, and so many tokens."""
+    values = _marks(count, "(?1, {uid}, {kind}, {contract}, {valid}, {whitelist}, {expires}, {body})")
+    return f"INSERT OR REPLACE INTO staged (partner, uid, kind, contract, valid, whitelist, expires, body) {values}"
 
 
 def weigh(db: sqlite3.Connection, partner: str) -> tuple[int, int]:
@@ -92,7 +139,7 @@ def take(db: sqlite3.Connection, partner: str, began: str, after: tuple[str, str
     before = db.total_changes
     source = ("SELECT uid, kind, partner, contract, valid, whitelist, expires, body, ? FROM staged"
               " WHERE partner = ? AND (uid, kind) > (?, ?) AND (uid, kind) <= (?, ?)")  # fmt: skip
-    db.execute(_PUT.format(source=source) + " AND token.changed < ?", (now_text(), partner, *after, *last, began))
+    db.execute(_NEW.format(source=source) + _NEWER + " AND token.changed < ?", (now_text(), partner, *after, *last, began))
     return last, len(keys), db.total_changes - before
 
 

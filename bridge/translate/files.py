@@ -65,13 +65,23 @@ class JsonCodec:
             raise BadInput(f"no JSON: {str(why).splitlines()[0]}") from why
 
     def read_all(self, data: bytes) -> list[Read[Any] | Unread]:
-        """The records of an array in memory: the exact way at once, else one by one."""
+        """The records of an array in memory: the exact way at once, else one by one; else as a file."""
         if self.inside is None:
             try:
                 return [Read(r) for r in msgspec.json.decode(data, type=list[self.cls])]  # type: ignore[name-defined]
             except msgspec.MsgspecError:
                 pass
+            try:
+                return list(map(self._one, msgspec.json.decode(data, type=list[msgspec.Raw])))
+            except msgspec.MsgspecError:
+                pass
         return list(self.read(io.BytesIO(data)))
+
+    def _one(self, data: msgspec.Raw) -> Read[Any] | Unread:
+        try:
+            return self.exact()(memoryview(data))
+        except Unreadable as why:
+            return Unread(why)
 
     def _read(self, source: IO[bytes]) -> Iterator[Read[Any] | Unread]:
         prefix = self._where(source)

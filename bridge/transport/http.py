@@ -93,7 +93,7 @@ class HttpClient:
 async def _limited(response: aiohttp.ClientResponse) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    async for piece in response.content.iter_chunked(1 << 16):
+    async for piece in response.content.iter_any():
         size += len(piece)
         if size > MOST_BYTES:
             raise aiohttp.ClientPayloadError("the answer is too large")

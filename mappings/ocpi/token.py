@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from bridge.mapping import (
@@ -61,7 +62,8 @@ class Owner(Converter):
         return party_from(value)
 
 
-def party_from(value: Any) -> PartyId | None:
+@lru_cache(1024)  # a list of tokens has few parties
+def party_from(value: tuple[str | None, str | None]) -> PartyId | None:
     """A party from country code and party id, folded to capitals (identifiers are case-insensitive)."""
     country, party = value
     return None if country is None or party is None else PartyId(country.upper(), party.upper())

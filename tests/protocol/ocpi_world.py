@@ -172,12 +172,12 @@ class Core:
         """Keep them."""
         if self.broken is not None:
             raise self.broken
-        stored = 0
+        before, stored = len(self.held), 0
         for one in tokens:
             assert one.kind is not None
             self.held[partner, str(one.uid).upper(), one.kind] = one
             stored += 1
-        return Taken(stored=stored, held=self.hold)
+        return Taken(stored=stored, held=self.hold, new=len(self.held) - before)
 
     async def token(self, partner: str, uid: str, kind: TokenKind) -> Token | None:
         """One of them."""
