@@ -25,6 +25,7 @@ from bridge.model.location import (
     Address,
     CurrentKind,
     GeoPoint,
+    Location,
     MeteringInfo,
     Plug,
     PlugFormat,
@@ -94,6 +95,19 @@ class CdrPlace:
     ratings: Ratings | None = None
 
 
+def place_of(location: Location) -> CdrPlace:
+    """The place of a CDR, from a location with the one EVSE and connector."""
+    place = location.place
+    evse = location.evses[0] if location.evses else None
+    connector = evse.connectors[0] if evse is not None and evse.connectors else None
+    return CdrPlace(
+        id=place.id, name=place.names[0].text if place.names else None, address=place.address, coordinates=place.coordinates,
+        time_zone=place.time_zone, evse_uid=evse.uid if evse is not None else None, evse_id=evse.id if evse is not None else None,
+        connector_id=connector.id if connector is not None else None, plug=connector.plug if connector is not None else None,
+        format=connector.format if connector is not None else None, power_type=connector.power_type if connector is not None else None,
+        tariff_id=connector.tariff_ids[0] if connector is not None and connector.tariff_ids else None)  # fmt: skip
+
+
 @frozen(weakref_slot=False)
 class SignedValue:
     """A meter value with its signature. ``nature`` is Start, Intermediate or End; the bytes are never rewritten."""
@@ -120,7 +134,9 @@ class SignedData:
 class Cdr:
     """A charge detail record. Times in UTC (``utc_offset_minutes``: of the place, if told), energy kWh, times in h.
 
-    ``start`` and ``end`` are of the session, ``charging_start`` and ``charging_end`` of the flow of energy.
+    ``start`` and ``end`` are of the session, ``charging_start`` and ``charging_end`` of the flow of energy. ``location`` is
+    the place as a whole, with the EVSE and connector of the session alone, for protocols that tell it in every CDR; what
+    ``place`` has of it is the same.
     """
 
     id: CdrId | None = None
@@ -139,6 +155,7 @@ class Cdr:
     authorization_reference: str | None = None
     live_authorisation_id: str | None = None
     place: CdrPlace = CdrPlace()
+    location: Location | None = None
     meter_id: str | None = None
     meter_start: Decimal | None = None
     meter_end: Decimal | None = None

@@ -19,6 +19,7 @@ from bridge.model.ids import (
     SessionId,
     TariffId,
 )
+from bridge.model.location import Location
 from bridge.model.token import SessionToken
 
 
@@ -99,6 +100,7 @@ class Session:
     ``hub_session_id`` is the id a hub gave (OICP SessionID); ``operator_session_id`` and ``provider_session_id`` are
     the partners' own (OICP CPOPartnerSessionID, EMPPartnerSessionID). ``start`` and ``end`` are of the session,
     ``charging_start`` and ``charging_end`` of the flow of energy; ``observed`` is the moment of a progress report.
+    ``location`` is the place as a whole with this one EVSE and connector, for protocols that tell it in every session.
     """
 
     id: SessionId | None = None
@@ -114,6 +116,7 @@ class Session:
     evse_uid: EvseUid | None = None
     evse_id: EvseId | None = None
     connector_id: ConnectorId | None = None
+    location: Location | None = None
     meter_id: str | None = None
     currency: str | None = None
     periods: tuple[ChargingPeriod, ...] = ()

@@ -83,6 +83,11 @@ class OcpiPartner:
         self._duplicate = re.compile(config.quirks.duplicate_text, re.I)
         self._registering: asyncio.Task[None] | None = None
 
+    @property
+    def whole_places(self) -> bool:
+        """Whether sessions and CDRs hold the location as a whole: before 2.2 they do."""
+        return not self.version.roles
+
     def _speak(self, version: Version) -> None:
         """A version was agreed upon: from now on everything is written in it, and what was written before has to be anew."""
         if version is not self.version:

@@ -154,7 +154,7 @@ def audit(partner: Partner, cdr: Cdr, encoded: Encoded) -> list[Loss]:
                 raise Unsettled(f"{spelled(path)} would be altered for {partner.name}: {_shown(path, part.was)} "
                                 f"would be read as {_shown(path, part.now)}{_because(path, told)}")  # fmt: skip
     for paths, because in read.unread:
-        if any(_under(steps(path), GUARDED) for path in paths):
+        if any(_under(steps(path), GUARDED) or _over(steps(path), GUARDED) for path in paths):
             raise Unsettled(f"{partner.name} would read more than the CDR says: {because}")
     if empty(read.obj.token.uid) and empty(read.obj.token.contract_id):
         raise Unsettled(f"nothing would say for {partner.name} who charged")
@@ -176,6 +176,11 @@ def _permitted(partner: Partner, read: ReadBack) -> list[str]:
 def _under(path: Steps, fields: Sequence[str]) -> bool:
     names = ".".join(str(step) for step in path if isinstance(step, str))
     return any(names == one or names.startswith(f"{one}.") for one in fields)
+
+
+def _over(path: Steps, fields: Sequence[str]) -> bool:
+    names = ".".join(str(step) for step in path if isinstance(step, str))
+    return any(one.startswith(f"{names}.") for one in fields)
 
 
 def _related(one: Steps, other: Steps) -> bool:

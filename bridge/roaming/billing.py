@@ -13,17 +13,18 @@ from attrs import evolve, frozen
 from bridge.errors import Refused
 from bridge.model import json as model_json
 from bridge.model.common import Price
-from bridge.model.ids import PartyId, evse_key
-from bridge.model.location import Evse, Location
+from bridge.model.ids import PartyId
+from bridge.model.location import Location
 from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
-from bridge.roaming import ledger, settle
+from bridge.roaming import ledger, settle, whole
 from bridge.roaming.agreements import Agreement, Book
 from bridge.roaming.audit import Unsettled
 from bridge.roaming.authorise import fault
 from bridge.roaming.ports import Kind, MeterSample, Partner
 from bridge.roaming.publish import dumps
 from bridge.roaming.storage import CdrRow, EvseRow, Happening, Outbound, SessionRow, Storage
+from bridge.roaming.views import live
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +42,14 @@ class OperatorFacts:
 
 @frozen
 class Terms:
-    """What a session is billed by to its end: the tariff's id by the agreement and what it said at the start; free without one."""
+    """What a session is billed by to its end: the tariff's id by the agreement and what it said at the start (free without one), and
+    the location with its EVSE as it was then."""
 
     tariff_id: str | None = None
     tariff: bytes | None = None
     free: bool = False
     test: bool = False
+    place: bytes | None = None
 
 
 @frozen
@@ -86,17 +89,21 @@ class Biller:
 
     # --- CDRs --------------------------------------------------------------------------------------------------------
 
-    def bill(self, row: SessionRow, samples: Sequence[MeterSample], by_hand: ByHand = ByHand()) -> Bill:
-        """The bill of an ended session. Never raises: the charger's word has to be kept."""
+    def bill(self, row: SessionRow, samples: Sequence[MeterSample], by_hand: ByHand | None = None) -> Bill:
+        """The bill of an ended session. Never raises: the charger's word has to be kept.
+
+        Its place is as it was at the start; where a person settles it, as it is known now.
+        """
         if not row.auth.get("accepted"):
             return Bill(None, [], [Happening("session without authorisation", ref=row.id, detail="nothing to bill")])
         evse = self._evse(row)
         try:
-            row = self._corrected(row, evse, by_hand)
+            if by_hand is not None:
+                row = self._corrected(row, evse, by_hand)
             situation = self._situation(row, evse)
-            if by_hand.tariff is not None:
+            if by_hand is not None and by_hand.tariff is not None:
                 situation = evolve(situation, switches=())  # one tariff, whatever the driver wanted meanwhile
-            cdr = settle.as_cdr(row, samples, situation, self.now(), by_hand.kwh)
+            cdr = settle.as_cdr(row, samples, situation, self.now(), by_hand.kwh if by_hand is not None else None)
         except Unsettled as why:
             return self._held(row, str(why))
         except Exception as why:  # noqa: BLE001
@@ -120,7 +127,10 @@ class Biller:
         if partner is None or Kind.SESSION not in partner.kinds or self.agreed(kinds.SESSIONS, row, evse) is None:
             return []
         try:
-            encoded = partner.encode(Kind.SESSION, settle.as_session(row, self._situation(row, evse, priced=False), self.now()))
+            situation = self._situation(row, evse, priced=False)
+            if situation.location is not None and evse is not None:
+                situation = evolve(situation, location=live(situation.location, {evse.evse_id: evse}))
+            encoded = partner.encode(Kind.SESSION, whole.for_partner(partner, settle.as_session(row, situation, self.now())))
         except (Refused, Unsettled):
             return []  # a session that the protocol cannot tell is not told; its CDR is
         except Exception as why:  # noqa: BLE001
@@ -135,8 +145,10 @@ class Biller:
         agreement = self._agreement(partner, evse, how, self.now())
         if agreement is None or evse is None:
             return Terms()
-        name = agreement.tariff_for(evse.groups)
-        return Terms(name, None if name is None else self._tariff(name, evse.operator), agreement.free, agreement.test)
+        name, operator = agreement.tariff_for(evse.groups), self.operators.get(evse.operator)
+        place = self._place(evse, name, operator) if operator is not None else None
+        return Terms(name, None if name is None else self._tariff(name, evse.operator), agreement.free, agreement.test,
+                     None if place is None else dumps(place))  # fmt: skip
 
     def agreement_of(self, row: SessionRow, evse: EvseRow) -> Agreement | None:
         """The agreement under which a session began."""
@@ -156,7 +168,7 @@ class Biller:
                      if a.test == row.test and a.covers(kind, evse.scope, at) is None), None)  # fmt: skip
 
     def _corrected(self, row: SessionRow, evse: EvseRow | None, by_hand: ByHand) -> SessionRow:
-        row = evolve(row, started=by_hand.start or row.started, ended=by_hand.end or row.ended)
+        row = evolve(row, started=by_hand.start or row.started, ended=by_hand.end or row.ended, place=None)
         if by_hand.tariff is None or evse is None:
             return row
         body = self._tariff(by_hand.tariff, evse.operator)
@@ -176,16 +188,24 @@ class Biller:
         operator = self.operators.get(row.operator or "")
         if operator is None or evse is None:
             raise Unsettled("no operator or EVSE is known for it")
-        thing = self.store.thing("location", evse.location, operator=evse.operator)
-        location: Location | None = model_json.from_json(Location, orjson.loads(thing.body)) if thing is not None else None
-        found: Evse | None = None
-        if location is not None:
-            found = next((e for e in location.evses if e.id is not None and evse_key(e.id) == evse.evse_id), None)
+        location: Location | None
+        if row.place is not None:
+            location = model_json.from_json(Location, orjson.loads(row.place))
+        else:
+            location = self._place(evse, row.auth.get("tariff"), operator)
         body = self._price(row, evse) if priced else row.tariff
         tariff: Tariff | None = model_json.from_json(Tariff, orjson.loads(body)) if body is not None else None
         zone = location.place.time_zone if location is not None and location.place.time_zone else operator.zone
         currency = tariff.currency if tariff else operator.currency
-        return settle.Situation(location, found, tariff, operator.party, zone, currency, self._switches(row))
+        return settle.Situation(location, tariff, operator.party, zone, currency, self._switches(row))
+
+    def _place(self, evse: EvseRow, tariff: str | None, operator: OperatorFacts) -> Location | None:
+        """The location of an EVSE as it is now, with this EVSE alone and the tariff of the agreement."""
+        thing = self.store.thing("location", evse.location, operator=evse.operator)
+        if thing is None:
+            return None
+        location = whole.of_ours(model_json.from_json(Location, orjson.loads(thing.body)), evse, operator.zone, tariff)
+        return None if location is None else live(location, {evse.evse_id: evse})
 
     def _switches(self, row: SessionRow) -> tuple[tuple[datetime, Tariff], ...]:
         """The tariffs that the driver's preferences selected, and from when on each holds."""

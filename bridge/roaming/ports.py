@@ -206,6 +206,13 @@ class ReadsBack(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsPlaces(Protocol):
+    """A partner whose sessions and CDRs may hold the location as a whole; ``whole_places`` tells whether they do now."""
+
+    whole_places: bool
+
+
 # --- authorisation --------------------------------------------------------------------------------------------------
 
 

@@ -99,7 +99,7 @@ class Sessions:
             evse.operator if evse else None, decision.partner if accepted else None, id_token if accepted else _hidden(id_token),
             dumps(decision.token) if accepted and decision.token is not None else None,
             {**auth_of(decision), "tariff": terms.tariff_id, "free": terms.free, "at": self.now().isoformat()}, terms.test,
-            at, meter_start_wh, tariff=terms.tariff)  # fmt: skip
+            at, meter_start_wh, tariff=terms.tariff, place=terms.place)  # fmt: skip
         outbound = self.billing.told(row)
         opened, new = await self.store.open_session(row, decision.id, outbound, card=fingerprint(id_token), history=self._unended(row))
         if new:

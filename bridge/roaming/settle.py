@@ -14,10 +14,10 @@ from attrs import evolve, frozen
 
 from bridge.mapping.loss import Loss
 from bridge.model import json as model_json
-from bridge.model.cdr import Cdr, CdrPlace, SignedData, SignedValue
+from bridge.model.cdr import Cdr, CdrPlace, SignedData, SignedValue, place_of
 from bridge.model.common import Price
-from bridge.model.ids import CdrId, EvseId, EvseUid, OperatorId, PartyId, SessionId, TokenUid
-from bridge.model.location import Address, Connector, Evse, Location
+from bridge.model.ids import CdrId, EvseId, EvseUid, LocationId, OperatorId, PartyId, SessionId, TokenUid
+from bridge.model.location import Location
 from bridge.model.session import AuthMethod, CdrDimension, ChargingPeriod, Session, SessionStatus, Volume
 from bridge.model.tariff import Tariff
 from bridge.model.token import SessionToken, Token, TokenKind
@@ -25,6 +25,7 @@ from bridge.roaming.audit import Unsettled, audit
 from bridge.roaming.authorise import is_alias, normal
 from bridge.roaming.ports import Encoded, Kind, MeterSample, Partner
 from bridge.roaming.storage import Outbound, SessionRow
+from bridge.roaming.whole import for_partner
 
 if TYPE_CHECKING:
     from bridge.tariff import Sample
@@ -34,13 +35,12 @@ HOUR = Decimal(3600)
 
 @frozen
 class Situation:
-    """What a session needs besides itself to be told and billed: its place, its tariff, its operator.
+    """What a session needs besides itself to be told and billed: its place (with its EVSE and connector alone), its tariff, its operator.
 
     ``switches`` are moments from which another tariff holds, in order.
     """
 
     location: Location | None
-    evse: Evse | None
     tariff: Tariff | None
     party: PartyId
     zone: str
@@ -96,13 +96,13 @@ def readings(row: SessionRow, samples: Sequence[MeterSample]) -> list[Sample]:
 
 def as_session(row: SessionRow, situation: Situation, now: datetime) -> Session:
     """The session as it stands, in canonical terms."""
-    connector = _connector(situation.evse)
+    place = _place(situation, row)
     reply = row.auth
     return Session(
         id=SessionId(row.id), party=situation.party, status=SessionStatus.COMPLETED if row.ended else SessionStatus.ACTIVE,
         start=row.started, end=row.ended, kwh=row.kwh, token=session_token(_token(row), row.id_tag), auth_method=auth_method(reply["how"]),
-        authorization_reference=reply.get("reference"), location_id=_location_id(situation, row), evse_uid=_uid(situation, row),
-        evse_id=_evse_id(situation, row), connector_id=connector.id if connector is not None else None, currency=situation.currency,
+        authorization_reference=reply.get("reference"), location_id=place.id, evse_uid=place.evse_uid, evse_id=place.evse_id,
+        connector_id=place.connector_id, location=situation.location, currency=situation.currency,
         periods=(), hub_session_id=reply.get("hub_session_id"), operator_session_id=row.id,
         provider_session_id=reply.get("provider_session_id"), operator_id=OperatorId(str(situation.party)),
         observed=now if row.ended is None else None, meter_start=register_kwh(row.meter_start), last_updated=now)  # fmt: skip
@@ -129,13 +129,12 @@ def as_cdr(row: SessionRow, samples: Sequence[MeterSample], situation: Situation
     row = evolve(row, started=whole(row.started), ended=whole(row.ended))
     taken = readings(row, [evolve(s, at=whole(s.at)) for s in samples]) if kwh is None else _flat(row, kwh)
     session = as_session(row, situation, now)
-    connector = _connector(situation.evse)
     cdr = Cdr(
         id=CdrId(_number(row, situation.party)), party=situation.party, start=row.started, end=row.ended,
         charging_start=_flow(taken)[0], charging_end=_flow(taken)[1], session_id=session.id, hub_session_id=session.hub_session_id,
         operator_session_id=str(session.id), provider_session_id=session.provider_session_id, token=session.token or SessionToken(),
         auth_method=session.auth_method, authorization_reference=session.authorization_reference,
-        place=_place(situation, row, connector), meter_start=begin, meter_end=end,
+        place=_place(situation, row), location=situation.location, meter_start=begin, meter_end=end,
         currency=situation.currency, total_energy=energy, last_updated=now, signed_data=_signed(samples))  # fmt: skip
     return _priced(cdr, taken, situation)
 
@@ -182,15 +181,12 @@ def _number(row: SessionRow, party: PartyId) -> str:
     return f"{party.country_code}{party.party_id}{row.started:%Y%m%d}{row.tx:09d}{row.id.replace('-', '')[:6].upper()}"
 
 
-def _place(situation: Situation, row: SessionRow, connector: Connector | None) -> CdrPlace:
-    place = situation.location.place if situation.location is not None else None
-    return CdrPlace(
-        id=_location_id(situation, row), name=place.names[0].text if place is not None and place.names else None,
-        address=place.address if place is not None else Address(), coordinates=place.coordinates if place is not None else None,
-        time_zone=situation.zone, evse_uid=_uid(situation, row), evse_id=_evse_id(situation, row),
-        connector_id=connector.id if connector is not None else None, plug=connector.plug if connector is not None else None,
-        format=connector.format if connector is not None else None,
-        power_type=connector.power_type if connector is not None else None)  # fmt: skip
+def _place(situation: Situation, row: SessionRow) -> CdrPlace:
+    if situation.location is not None:
+        return evolve(place_of(situation.location), tariff_id=None)
+    told = row.evse_id
+    return CdrPlace(id=LocationId(row.location) if row.location else None, time_zone=situation.zone,
+                    evse_uid=EvseUid(told) if told else None, evse_id=EvseId(told) if told else None)  # fmt: skip
 
 
 def _signed(samples: Sequence[MeterSample]) -> SignedData | None:
@@ -209,26 +205,6 @@ def _signed(samples: Sequence[MeterSample]) -> SignedData | None:
     return SignedData(values, encoding_method="OCMF" if values[0].signed_data.lstrip().startswith(("OCMF", "{")) else None)
 
 
-def _connector(evse: Evse | None) -> Connector | None:
-    return evse.connectors[0] if evse is not None and evse.connectors else None
-
-
-def _evse_id(situation: Situation, row: SessionRow) -> EvseId | None:
-    if situation.evse is not None and situation.evse.id is not None:
-        return situation.evse.id
-    return EvseId(row.evse_id) if row.evse_id else None
-
-
-def _uid(situation: Situation, row: SessionRow) -> EvseUid | None:
-    if situation.evse is not None and situation.evse.uid is not None:
-        return situation.evse.uid
-    return EvseUid(row.evse_id) if row.evse_id else None
-
-
-def _location_id(situation: Situation, row: SessionRow) -> Any:
-    return situation.location.place.id if situation.location is not None else row.location
-
-
 def _token(row: SessionRow) -> Token | None:
     return model_json.from_json(Token, orjson.loads(row.token)) if row.token is not None else None
 
@@ -239,7 +215,7 @@ def _hours(begin: datetime, end: datetime) -> Decimal:
 
 def encode_cdr(partner: Partner, cdr: Cdr) -> tuple[Encoded, list[Loss]]:
     """The CDR in the partner's form, audited. Raises Refused or Unsettled."""
-    made = partner.encode(Kind.CDR, cdr)
+    made = partner.encode(Kind.CDR, for_partner(partner, cdr))
     if len(made) != 1:
         raise Unsettled(f"{partner.name} makes {len(made)} records of one CDR")
     encoded = made[0]

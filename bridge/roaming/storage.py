@@ -115,8 +115,9 @@ class Thing:
 
 @frozen
 class SessionRow:
-    """A session at one of our chargers. ``auth``, ``token`` and ``tariff`` (as it was at the start) are JSON; times are
-    UTC; meter values Wh. ``state``: active, ended, held (for a person to look at), or discarded (by a person).
+    """A session at one of our chargers. ``auth``, ``token``, ``tariff`` and ``place`` (the location with this EVSE and connector
+    alone; both as they were at the start) are JSON; times are UTC; meter values Wh. ``state``: active, ended, held (for a
+    person to look at), or discarded (by a person).
     """
 
     id: str
@@ -139,6 +140,7 @@ class SessionRow:
     kwh: Decimal = Decimal(0)
     state: str = "active"
     tariff: bytes | None = None
+    place: bytes | None = None
 
 
 @frozen

@@ -249,7 +249,9 @@ async def delete_tariff(emsp: Emsp, request: web.Request) -> Answer:
 def _ours(emsp: Emsp, o: dict[str, Any]) -> None:
     """The token has to be one of ours, and the reference the one that we gave. 2.1.1 tells the contract alone."""
     if emsp.older:
-        if o["auth_id"].upper() not in {t["auth_id"].upper() for t in emsp.known.values()}:
+        # Who was asked about a card that is not listed did not hear its auth_id: the uid stands for it.
+        asked = {uid for uid, kind in emsp.hidden}
+        if o["auth_id"].upper() not in {t["auth_id"].upper() for t in emsp.known.values()} | asked:
             raise Reject(2001, "auth_id: none of our tokens")
         return
     token = o["cdr_token"]

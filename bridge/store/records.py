@@ -76,7 +76,7 @@ def session(r: sqlite3.Row) -> SessionRow:
     return SessionRow(r["id"], r["tx"], r["charge_point"], r["connector"], r["evse_id"], r["location"], r["operator"], r["partner"],
                       r["id_tag"], None if r["token"] is None else bytes(r["token"]), json.loads(r["auth"]), bool(r["test"]), started,
                       r["meter_start"], moment_of(r["ended"]), r["meter_stop"], r["reason"], Decimal(r["kwh"]), r["state"],
-                      None if r["tariff"] is None else bytes(r["tariff"]))  # fmt: skip
+                      None if r["tariff"] is None else bytes(r["tariff"]), None if r["place"] is None else bytes(r["place"]))  # fmt: skip
 
 
 def cdr(r: sqlite3.Row) -> CdrRow:

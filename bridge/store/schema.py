@@ -132,8 +132,10 @@ CREATE INDEX published_key ON published (partner, kind, key COLLATE NOCASE);
 """
 # Pages are counted and found in the index alone; the bodies of the page's own rows are all that is read beside it.
 
+PLACE = "ALTER TABLE session ADD COLUMN place BLOB;"
+
 MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD),
-              ("005_upstream", UPSTREAM), ("006_charging", CHARGING), ("007_pages", PAGES))  # fmt: skip
+              ("005_upstream", UPSTREAM), ("006_charging", CHARGING), ("007_pages", PAGES), ("008_place", PLACE))  # fmt: skip
 
 _SET = "bridge"
 

@@ -262,9 +262,10 @@ class SqliteStore(Rewriting, Pending, Charging, Settlements, UpstreamTable):
             number = sessions.next_number(db)
             db.execute(
                 "INSERT INTO session (id, tx, charge_point, connector, evse_id, location, operator, partner, id_tag, token, auth, test,"
-                " started, meter_start, state, tariff) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " started, meter_start, state, tariff, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (row.id, number, row.charge_point, row.connector, row.evse_id, row.location, row.operator, row.partner, row.id_tag,
-                 row.token, json.dumps(row.auth), int(row.test), text_of(row.started), row.meter_start, row.state, row.tariff))  # fmt: skip
+                 row.token, json.dumps(row.auth), int(row.test), text_of(row.started), row.meter_start, row.state, row.tariff,
+                 row.place))  # fmt: skip
             if decision is not None:
                 db.execute("UPDATE decision SET session = ? WHERE id = ?", (row.id, decision))
             if card is not None:

@@ -395,6 +395,7 @@ CDR = Mapping(c.Cdr, w.CDRInfo, (
     *(no_place(f"place.{name}", because="OCHP's CDR has the address and the connector only") for name in (
         "id", "name", "coordinates", "time_zone", "evse_uid", "connector_id", "power_type")),
     no_place("place.address.state", because="OCHP's address has no state"),
+    no_place("location", because="OCHP's CDR has the address and the connector only"),
     no_place("meter_start", because="OCHP tells energy, not registers"),
     no_place("meter_end", because="OCHP tells energy, not registers"),
     no_place("meter_between", because="OCHP tells energy, not registers"),

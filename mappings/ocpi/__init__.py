@@ -13,6 +13,7 @@ from bridge.ocpi.wire import v221, v221_status
 from bridge.ocpi.wire import v230 as wire230
 from bridge.translate.files import JsonCodec, encode
 from mappings.ocpi import v211 as old_version
+from mappings.ocpi import v211_session as old_session
 from mappings.ocpi import v230 as next_version
 from mappings.ocpi.cdr import CDR
 from mappings.ocpi.location import LOCATION
@@ -53,8 +54,8 @@ FORMATS = (
           lambda o: o.evse_id or o.uid),
     Entry("ocpi-2.1.1", "token", old_version.TOKEN, JsonCodec(wire211.Token, _DATA, message=envelope), lambda o: o.auth_id),
     Entry("ocpi-2.1.1", "tariff", old_version.TARIFF, JsonCodec(wire211.Tariff, _DATA, message=envelope), lambda o: o.id),
-    Entry("ocpi-2.1.1", "session", old_version.SESSION, JsonCodec(wire211.Session, _DATA, message=envelope), lambda o: o.id),
-    Entry("ocpi-2.1.1", "cdr", old_version.CDR, JsonCodec(wire211.CDR, _DATA, message=envelope), lambda o: o.id),
+    Entry("ocpi-2.1.1", "session", old_session.SESSION, JsonCodec(wire211.Session, _DATA, message=envelope), lambda o: o.id),
+    Entry("ocpi-2.1.1", "cdr", old_session.CDR, JsonCodec(wire211.CDR, _DATA, message=envelope), lambda o: o.id),
     Entry("ocpi-2.2.1", "location", LOCATION, JsonCodec(v221.Location, _DATA, message=envelope), lambda o: o.id, CARRIES_LOCATIONS),
     Entry("ocpi-2.2.1", "status", STATUS, JsonCodec(v221_status.EvseStatus, _DATA, message=envelope, inside=_statuses),
           lambda o: o.evse_id or o.uid),

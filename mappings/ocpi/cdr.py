@@ -177,6 +177,7 @@ CDR = Mapping(c.Cdr, w.CDR, (
     row("credit_reference_id", "credit_reference_id"),
     row("home_charging_compensation", "home_charging_compensation"),
     row("last_updated", "last_updated", MILLISECONDS, or_else=derived(lambda o, cx: cx.facts.now, "the moment of reading")),
+    no_place("location", because="OCPI's CDR has a copy of the place that is shorter"),
     no_place("charging_start", because="OCPI's periods tell when energy flowed"),
     no_place("charging_end", because="OCPI's periods tell when energy flowed"),
     no_place("utc_offset_minutes", because="OCPI's times are UTC"),

@@ -126,6 +126,7 @@ SESSION = Mapping(c.Session, w.Session, (
     row("status", "status", STATUS, or_else=derived(_status, "from the kind of notification")),
     row("last_updated", "last_updated", MILLISECONDS,
         or_else=derived(lambda o, cx: o.observed or o.end or cx.facts.now, "the moment told of, or of reading")),
+    no_place("location", because="OCPI's session names location, EVSE and connector; the location is told by itself"),
     no_place("evse_id", because="OCPI's session names the EVSE by its uid"),
     no_place("notification", because="only OICP has it"),
     no_place("hub_session_id", because="OCPI has one session id"),

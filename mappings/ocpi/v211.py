@@ -1,7 +1,7 @@
 """OCPI 2.1.1 as differences from 2.2.1: no owner in objects, closed enumerations, one price without VAT, whole seconds.
 
 Every mapping is the 2.2.1 one ``.onto`` the older class; each difference is a row. Texts are written in UTF-8, as all
-partners do, though 2.1.1 still says ASCII. The location inside sessions and CDRs is in :mod:`mappings.ocpi.v211_place`.
+partners do, though 2.1.1 still says ASCII. Sessions and CDRs are in :mod:`mappings.ocpi.v211_session`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from bridge.mapping import (
     WHOLE,
     At,
     Context,
-    Converter,
     Each,
     First,
-    Mapping,
     Of,
     One,
     Table,
@@ -32,27 +30,21 @@ from bridge.mapping import (
     no_place,
     row,
 )
-from bridge.model import cdr
 from bridge.model import location as c
-from bridge.model import session as s
 from bridge.model import tariff as t
-from bridge.model.common import Price
-from bridge.model.ids import EvseUid, LocationId, TariffId, contract
-from bridge.model.token import SessionToken, TokenKind
+from bridge.model.ids import EvseUid, LocationId, TariffId
+from bridge.model.token import TokenKind
 from bridge.ocpi.wire import v211 as w
-from mappings.ocpi import cdr as cdr221
 from mappings.ocpi import common
 from mappings.ocpi import location as loc221
-from mappings.ocpi import session as session221
 from mappings.ocpi import status as status221
 from mappings.ocpi import tariff as tariff221
 from mappings.ocpi import token as token221
-from mappings.ocpi import v211_place as place
 from mappings.shared import OneLine, placed_point
 
 SECONDS = WholeSeconds()
-_LATER = "not before OCPI 2.2"
-_OWNER = "OCPI 2.1.1 tells the owner by the connection, not in its objects"
+LATER = "not before OCPI 2.2"
+OWNER = "OCPI 2.1.1 tells the owner by the connection, not in its objects"
 
 # --- value tables -----------------------------------------------------------------------------------------------------
 
@@ -66,7 +58,7 @@ CAPABILITY = Table(
     out={k: w.Capability[v.name] for k, v in loc221.CAPABILITY.narrow_out.items()},
     never={
         **_never(loc221.CAPABILITY),
-        **{k: _LATER for k, v in loc221.CAPABILITY.pairs if v.name not in w.Capability.__members__},
+        **{k: LATER for k, v in loc221.CAPABILITY.pairs if v.name not in w.Capability.__members__},
         c.Capability.START_SESSION_CONNECTOR_REQUIRED: "OCPI 2.1.1 cannot name the connector to start: remote starts will be refused",
     },
     name="Capability",
@@ -75,7 +67,7 @@ CAPABILITY = Table(
 PLUG = Table(
     *((k, w.ConnectorType[v.name]) for k, v in loc221.PLUG.pairs if v.name in w.ConnectorType.__members__),
     out={k: w.ConnectorType[v.name] for k, v in loc221.PLUG.narrow_out.items()},
-    never={**_never(loc221.PLUG), **{k: _LATER for k, v in loc221.PLUG.pairs if v.name not in w.ConnectorType.__members__}},
+    never={**_never(loc221.PLUG), **{k: LATER for k, v in loc221.PLUG.pairs if v.name not in w.ConnectorType.__members__}},
     name="ConnectorType",
 ).covers(c.Plug, w.ConnectorType)
 
@@ -91,7 +83,7 @@ LOCATION_TYPE = by_name(
 
 FACILITY = by_name(
     c.Facility, w.Facility, name="Facility",
-    never=dict.fromkeys((c.Facility.BIKE_SHARING, c.Facility.TRAM_STOP, c.Facility.METRO_STATION, c.Facility.PARKING_LOT), _LATER),
+    never=dict.fromkeys((c.Facility.BIKE_SHARING, c.Facility.TRAM_STOP, c.Facility.METRO_STATION, c.Facility.PARKING_LOT), LATER),
 ).covers(c.Facility, w.Facility)  # fmt: skip
 
 TOKEN_KIND = Table(
@@ -100,18 +92,6 @@ TOKEN_KIND = Table(
     out={k: w.TokenType.OTHER for k in TokenKind if k not in (TokenKind.RFID, TokenKind.OTHER)},
     name="TokenType",
 ).covers(TokenKind, w.TokenType)
-
-AUTH_METHOD = by_name(s.AuthMethod, w.AuthMethod, name="AuthMethod", out={s.AuthMethod.COMMAND: w.AuthMethod.AUTH_REQUEST}).covers(
-    s.AuthMethod, w.AuthMethod
-)
-SESSION_STATUS = by_name(
-    s.SessionStatus, w.SessionStatus, name="SessionStatus", out={s.SessionStatus.RESERVATION: w.SessionStatus.PENDING}
-).covers(s.SessionStatus, w.SessionStatus)
-
-DIMENSION = by_name(
-    s.CdrDimension, w.CdrDimensionType, name="CdrDimensionType",
-    never={d: f"OCPI 2.1.1 does not measure {d.value}" for d in s.CdrDimension if d.name not in w.CdrDimensionType.__members__},
-).covers(s.CdrDimension, w.CdrDimensionType)  # fmt: skip
 
 # --- locations --------------------------------------------------------------------------------------------------------
 
@@ -214,12 +194,12 @@ ENERGY_MIX = common.ENERGY_MIX.onto(w.EnergyMix, row("impacts", "environ_impact"
 
 LOCATION = loc221.LOCATION.onto(
     w.Location,
-    no_place("place.operator_id", because=_OWNER),
+    no_place("place.operator_id", because=OWNER),
     no_place("place.publish", because="what may not be published must not be sent by OCPI 2.1.1", reads_as=True, refuse_when=False),
     no_place("place.publish_allowed_to", because="OCPI 2.1.1 has no list of those who may see a location"),
     row(("place.address.street", "place.address.house_number", "place.address.line"), "address", OneLine(45)),
     row("place.address.postal_code", "postal_code", or_else=from_partner("postal_code")),
-    no_place("place.address.state", because=_LATER),
+    no_place("place.address.state", because=LATER),
     row("place.coordinates", "coordinates", Geo()),
     row("place.related_points", "related_locations", RelatedPlace(), many=True),
     row("place.parking_type", "type", LOCATION_TYPE, or_else=derived(
@@ -243,42 +223,19 @@ STATUS = status221.STATUS.onto(
 
 # --- tokens -----------------------------------------------------------------------------------------------------------
 
-_READ = "the moment of reading"
+READ = "the moment of reading"
 
 TOKEN = token221.TOKEN.onto(
     w.Token,
-    no_place("party", because=_OWNER),
+    no_place("party", because=OWNER),
     row("kind", "type", TOKEN_KIND),
     row("contract_id", "auth_id", token221.CONTRACT),
-    no_place("group_id", because=_LATER),
-    no_place("default_profile", because=_LATER),
-    no_place("energy_contract", because=_LATER),
-    row("last_updated", "last_updated", SECONDS, or_else=derived(lambda o, cx: cx.facts.now, _READ)),
+    no_place("group_id", because=LATER),
+    no_place("default_profile", because=LATER),
+    no_place("energy_contract", because=LATER),
+    row("last_updated", "last_updated", SECONDS, or_else=derived(lambda o, cx: cx.facts.now, READ)),
     name="Token",
 )
-
-
-class AuthId(Converter):
-    """``auth_id``: the contract id. A token without one is named by its uid, unless that is hashed."""
-
-    note = "the contract id, else the uid"
-    unsaid = dict.fromkeys(
-        ("uid", "kind", "party", "rfid", "hashed", "visual_number", "expires", "pin", "hashed_pin"),
-        "sessions and CDRs of OCPI 2.1.1 name a token by its auth_id only",
-    )
-
-    def out(self, value: Any, cx: Context, at: At) -> Any:
-        by_uid = value.contract_id is None and value.uid is not None and value.hashed is None
-        for name, because in self.unsaid.items():
-            told = getattr(value, name)
-            if name == "uid" and by_uid:
-                cx.lose(f"{at.src[0]}.uid", NARROWED, told, "no contract is told: the uid stands for it")
-            elif told is not None:
-                cx.lose(f"{at.src[0]}.{name}", DROPPED, told, because)
-        return value.uid if by_uid else value.contract_id
-
-    def back(self, value: Any, cx: Context, at: At) -> Any:
-        return SessionToken(contract_id=contract(value))
 
 
 # --- tariffs ----------------------------------------------------------------------------------------------------------
@@ -357,7 +314,7 @@ _NOW = "valid now; OCPI 2.1.1 cannot say from when or until when"
 
 TARIFF = tariff221.TARIFF.onto(
     w.Tariff,
-    no_place("party", because=_OWNER),
+    no_place("party", because=OWNER),
     no_place("kind", because="OCPI 2.1.1 has no kinds of tariffs"),
     no_place("min_price", because=_PRICES.format("minimum price"), refuse_when=ANYTHING),
     no_place("max_price", because=_PRICES.format("maximum price"), refuse_when=ANYTHING),
@@ -365,106 +322,11 @@ TARIFF = tariff221.TARIFF.onto(
     no_place("valid_from", because=_NOW),
     no_place("valid_until", because=_NOW),
     row("energy_mix", "energy_mix", One(ENERGY_MIX)),
-    row("last_updated", "last_updated", SECONDS, or_else=derived(lambda o, cx: cx.facts.now, _READ)),
+    row("last_updated", "last_updated", SECONDS, or_else=derived(lambda o, cx: cx.facts.now, READ)),
     no_place("tax_included", because="OCPI 2.1.1 prices never hold taxes", reads_as=t.TaxIncluded.NO, refuse_when=t.TaxIncluded.YES),
     name="Tariff",
 )
 
 BILLED_TARIFF = TARIFF.but(row("elements", "elements", BilledElements(ELEMENT, WHOLE)))
 
-# --- sessions and CDRs ------------------------------------------------------------------------------------------------
-
-VOLUME = session221.VOLUME.onto(w.CdrDimension, row("dimension", "type", DIMENSION))
-
-PERIOD = session221.PERIOD.onto(
-    w.ChargingPeriod,
-    row("start", "start_date_time", SECONDS),
-    row("volumes", "dimensions", Each(VOLUME)),
-    no_place("tariff_id", because="OCPI 2.1.1 does not say which tariff a period has"),
-)
-
-
-class Net(Converter):
-    """The amount without VAT, as a number."""
-
-    note = "the amount without VAT"
-    unsaid = dict.fromkeys(("incl", "taxes"), "OCPI 2.1.1 has amounts without VAT only")
-
-    def out(self, value: Any, cx: Context, at: At) -> Any:
-        if value.incl is not None:
-            cx.lose(f"{at.src[0]}.incl", DROPPED, value.incl, self.unsaid["incl"])
-        for i, tax in enumerate(value.taxes):
-            cx.lose(f"{at.src[0]}.taxes[{i}]", DROPPED, tax.amount, self.unsaid["taxes"])
-        return value.excl
-
-    def back(self, value: Any, cx: Context, at: At) -> Any:
-        return Price(value)
-
-
-_EMBEDDED = (PLUG, loc221.FORMAT, POWER_TYPE, LOCATION_TYPE)
-
-SESSION = session221.SESSION.onto(
-    w.Session,
-    no_place("party", because=_OWNER),
-    row("start", "start_datetime", SECONDS, or_else=derived(lambda o, cx: o.charging_start, "the start of charging")),
-    row("end", "end_datetime", SECONDS),
-    row("token", "auth_id", AuthId()),
-    row("auth_method", "auth_method", AUTH_METHOD, or_else=from_partner("auth_method")),
-    no_place("authorization_reference", because=_LATER),
-    no_place("operator_id", because=_OWNER),
-    row(("location_id", "evse_uid", "evse_id", "connector_id", "extra"), "location", place.OfSession(*_EMBEDDED),
-        hints={"location_id": "location.id", **{name: place.HINTS[name] for name in ("evse_uid", "evse_id", "connector_id")}}),
-    row("periods", "charging_periods", PERIOD, many=True),
-    row("total_cost", "total_cost", Net()),
-    row("status", "status", SESSION_STATUS, or_else=derived(session221._status, "from the kind of notification")),
-    row("last_updated", "last_updated", SECONDS,
-        or_else=derived(lambda o, cx: o.observed or o.end or cx.facts.now, "the moment told of, or of reading")),
-    name="Session",
-)  # fmt: skip
-
-
-def _postal_code(o: Any, cx: Context) -> Any:
-    return place.configured(cx, "postal_code") or cx.constants.get("postal_code")
-
-
-_PRICE = "OCPI 2.1.1 tells the total cost only"
-
-_CDR = (
-    no_place("party", because=_OWNER),
-    row("start", "start_date_time", SECONDS),
-    row("end", "stop_date_time", SECONDS),
-    no_place("session_id", because="OCPI 2.1.1 does not link CDRs with sessions"),
-    row("token", "auth_id", AuthId()),
-    row("auth_method", "auth_method", AUTH_METHOD, or_else=from_partner("auth_method")),
-    no_place("authorization_reference", because=_LATER),
-    row("place.id", "location.id", Of(LocationId), or_else=cdr221.constant("id")),
-    row("place.name", "location.name"),
-    row(("place.address.street", "place.address.house_number", "place.address.line"), "location.address", cdr221.AddressLine(45)),
-    row("place.address.city", "location.city", or_else=cdr221.constant("city")),
-    row("place.address.postal_code", "location.postal_code", or_else=derived(
-        _postal_code, "configured: cdr_place.postal_code, or postal_code")),
-    row("place.address.country", "location.country", or_else=cdr221.constant("country")),
-    row("place.coordinates", "location.coordinates", Geo(),
-        or_else=derived(lambda o, cx: place.coordinates(cx), "configured: cdr_place")),
-    row("place.time_zone", "location.time_zone"),
-    row(place.OfCdr.canon, place.OfCdr.wire, place.OfCdr(*_EMBEDDED),
-        hints={f"place.{name}": path for name, path in place.HINTS.items()}),
-    no_place("place.address.state", because=_LATER),
-    no_place("place.current", because="only OCHP has it"),
-    no_place("place.ratings", because="only OCHP has it"),
-    row("tariffs", "tariffs", Each(BILLED_TARIFF)),
-    row("periods", "charging_periods", Each(PERIOD), or_else=derived(cdr221._periods, "from the priced lines or the total energy")),
-    no_place("signed_data", because="OCPI 2.1.1 has no signed data"),
-    row("total_cost", "total_cost", Net(), or_else=cdr221.TOTAL_COST),
-    *(no_place(f"total_{part}_cost", because=_PRICE) for part in ("fixed", "energy", "time", "parking", "reservation")),
-    no_place("invoice_reference_id", because=_LATER),
-    no_place("credit", because="OCPI 2.1.1 has no credit CDRs: settle it otherwise", refuse_when=True),
-    no_place("credit_reference_id", because=_LATER),
-    no_place("home_charging_compensation", because=_LATER),
-    row("last_updated", "last_updated", SECONDS, or_else=derived(lambda o, cx: cx.facts.now, _READ)),
-)  # fmt: skip
-
-_TAKEN = {"place", *(path for one in _CDR for path in one.canon)}
-CDR = Mapping(cdr.Cdr, w.CDR, (*(one for one in cdr221.CDR.rows if not _TAKEN & set(one.canon)), *_CDR), name="CDR")
-
-__all__ = ["CDR", "EVSE", "LOCATION", "SESSION", "STATUS", "TARIFF", "TOKEN"]
+__all__ = ["EVSE", "LOCATION", "STATUS", "TARIFF", "TOKEN"]

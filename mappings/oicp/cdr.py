@@ -153,6 +153,7 @@ CDR = Mapping(c.Cdr, w.ChargeDetailRecord, (
     *(no_place(f"place.{name}", because="OICP's CDR names the EVSE only") for name in (
         "id", "name", "address", "coordinates", "time_zone", "evse_uid", "connector_id", "plug", "format", "power_type", "current",
         "tariff_id", "ratings")),
+    no_place("location", because="OICP's CDR names the EVSE only"),
     no_place("meter_id", because="OICP does not tell meters"),
     no_place("currency", because=_PRICE),
     no_place("tariffs", because=_PRICE),

@@ -223,6 +223,7 @@ SESSION = Mapping(c.Session, w.ChargingNotification, (
     no_place("status", because=_TOLD_BY),
     no_place("auth_method", because="OICP does not tell how the driver was authorised"),
     no_place("authorization_reference", because="the SessionID is the reference in OICP"),
+    no_place("location", because="OICP knows EVSEs by their EVSE-ID only"),
     no_place("location_id", because="OICP knows EVSEs by their EVSE-ID only"),
     no_place("evse_uid", because="OICP knows EVSEs by their EVSE-ID only"),
     no_place("connector_id", because="OICP does not tell connectors"),

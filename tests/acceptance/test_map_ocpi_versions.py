@@ -223,8 +223,7 @@ def test_nothing_that_2_2_1_can_say_is_lost_there_and_back(name: str, tmp_path: 
     after.pop("time_zone", None)  # configured
     assert after == before
     if type_ in ("Session", "CDR"):
-        lost = {loss["path"] for loss in up.losses if loss["kind"] == "dropped"}
-        assert {"location.type", "location.evses[0].connectors[0].voltage", "location.evses[0].connectors[0].amperage"} <= lost
+        assert "location" in {loss["path"] for loss in up.losses if loss["kind"] == "dropped"}
 
 
 # --- the location in sessions and CDRs of 2.1.1 -----------------------------------------------------------------------
@@ -242,7 +241,7 @@ def test_the_location_of_a_session_needs_what_is_configured_and_says_so(kind: st
     told = run.records[0]["location"]
     assert faults("2.1.1", "Session" if kind == "session" else "CDR", run) == []
     assert filled["location.evses[0].connectors[0].amperage"] == "configured: cdr_place.amperage"
-    assert filled["location.evses[0].status"] == "the status of the EVSE is not told"
+    assert filled["location.evses[0].status"] == "the status is not told"
     assert (told["type"], told["evses"][0]["status"], told["evses"][0]["connectors"][0]["amperage"]) == ("ON_STREET", "UNKNOWN", 32)
     if kind == "session":
         assert filled["location.address"] == "configured: cdr_place.address"
@@ -272,12 +271,33 @@ def test_dimensions_that_2_1_1_does_not_measure_are_dropped_and_told(tmp_path: P
     assert run.records[0]["total_cost"] == data["total_cost"]["excl_vat"]
 
 
-def test_hostile_extras_refuse_the_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "name", "path"), [
+    ("session", "mod_sessions_03.json", "location_id"), ("session", "mod_sessions_03.json", "evse_uid"),
+    ("cdr", "mod_cdrs_01.json", "place.evse_uid"),
+])  # fmt: skip
+def test_a_record_that_names_another_place_than_its_location_is_refused(kind: str, name: str, path: str, tmp_path: Path) -> None:
+    read = translate(kind, "ocpi-2.1.1", "canonical", SPEC / "ocpi" / "2.1.1" / name, tmp_path)
+    data = json.loads(read.out)
+    holder, _, field = path.rpartition(".")
+    (data[0][holder] if holder else data[0])[field] = "ELSEWHERE"
+    run = translate(kind, "canonical", "ocpi-2.1.1", json.dumps(data).encode(), tmp_path)
+    assert (run.code, [loss["path"] for loss in run.refused]) == (3, [path])
+
+
+def test_a_session_at_a_location_that_is_not_published_is_told(tmp_path: Path) -> None:
     read = translate("session", "ocpi-2.1.1", "canonical", SPEC / "ocpi" / "2.1.1" / "mod_sessions_03.json", tmp_path)
     data = json.loads(read.out)
-    data[0]["extra"][0]["value"] = {"no": "type of place"}
+    data[0]["location"]["place"]["publish"] = False
     run = translate("session", "canonical", "ocpi-2.1.1", json.dumps(data).encode(), tmp_path)
-    assert (run.code, [loss["path"] for loss in run.refused]) == (3, ["extra"])
+    assert (run.code, [loss["path"] for loss in run.losses]) == (0, ["location.place.publish"])
+
+
+def test_a_session_without_its_evse_is_not_told(tmp_path: Path) -> None:
+    read = translate("session", "ocpi-2.1.1", "canonical", SPEC / "ocpi" / "2.1.1" / "mod_sessions_03.json", tmp_path)
+    data = json.loads(read.out)
+    data[0]["location"]["evses"][0]["connectors"][0]["plug"] = "NACS"
+    run = translate("session", "canonical", "ocpi-2.1.1", json.dumps(data).encode(), tmp_path)
+    assert (run.code, [loss["path"] for loss in run.refused]) == (3, ["location.evses[0].connectors[0].plug"])
 
 
 # --- tariffs --------------------------------------------------------------------------------------------------------------

@@ -179,6 +179,8 @@ MODEL: dict[Any, Strategy] = {
     (token.LegacyPin, "salt"): picked("a1b2c3d4e5f6"),
     (token.LegacyPin, "value"): picked("0123456789abcdef0123"),
     (cdr.Cdr, "id"): often(["CDR1", "DEABC0001"], ["cdr-0003", "C" * 40]).map(ids.CdrId),
+    (cdr.Cdr, "location"): st.none(),  # see tests.laws.whole
+    (session.Session, "location"): st.none(),
     (cdr.Cdr, "meter_id"): often(["M17", "4711"], ["meter " * 5]),
     (session.Volume, "volume"): KWH,
     (cdr.CdrLine, "volume"): KWH,

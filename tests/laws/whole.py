@@ -226,10 +226,23 @@ def _price(draw: st.DrawFn, full: bool) -> Any:
 
 
 @st.composite
+def _of_session(draw: st.DrawFn) -> Any:
+    """A location with one EVSE and connector, or none."""
+    if not draw(picked(True, False, False)):
+        return None
+    made = draw(objects(c.Location))
+    (evse,) = made.evses[:1] or (draw(objects(c.Evse)),)
+    evse = attrs.evolve(evse, uid=evse.uid or ids.EvseUid("1017"), connectors=evse.connectors[:1])
+    connector = attrs.evolve(evse.connectors[0], id=evse.connectors[0].id or ids.ConnectorId("1"))
+    place = attrs.evolve(made.place, id=made.place.id or ids.LocationId("LOC1"))
+    return c.Location(place, (attrs.evolve(evse, connectors=(connector,)),))
+
+
+@st.composite
 def _session(draw: st.DrawFn, full: bool) -> Any:
     """One that has begun: its times in order."""
     made = draw(fields(session.Session, full))
-    return attrs.evolve(
+    made = attrs.evolve(
         made,
         start=NOON,
         charging_start=made.charging_start and NOON + timedelta(minutes=1),
@@ -242,6 +255,11 @@ def _session(draw: st.DrawFn, full: bool) -> Any:
         status=made.status or session.SessionStatus.ACTIVE,
         party=made.party or ids.PartyId("DE", "ABC"),
     )
+    location = draw(_of_session())
+    if location is None:
+        return made
+    at = cdr.place_of(location)
+    return attrs.evolve(made, location=location, location_id=at.id, evse_uid=at.evse_uid, evse_id=at.evse_id, connector_id=at.connector_id)
 
 
 @st.composite
@@ -291,7 +309,7 @@ def _cdr(draw: st.DrawFn, full: bool) -> Any:
         attrs.evolve(one, party=one.party or ids.PartyId("DE", "ABC"), tax_included=one.tax_included or tariff.TaxIncluded.NO)
         for one in made.tariffs
     )
-    return attrs.evolve(
+    made = attrs.evolve(
         made,
         id=made.id or ids.CdrId("CDR1"),
         auth_method=made.auth_method or session.AuthMethod.COMMAND,
@@ -308,6 +326,11 @@ def _cdr(draw: st.DrawFn, full: bool) -> Any:
         hub_session_id=made.hub_session_id or draw(GUIDS),
         total_cost=made.total_cost or draw(_price(full)),
     )
+    location = draw(_of_session())
+    if location is None:
+        return made
+    place = attrs.evolve(cdr.place_of(location), current=made.place.current, ratings=made.place.ratings)
+    return attrs.evolve(made, location=location, place=place)
 
 
 WHOLE: dict[type, Callable[[bool], Strategy]] = {

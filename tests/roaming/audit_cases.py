@@ -33,7 +33,8 @@ from bridge.oicp.config import OicpConfig
 from bridge.roaming.ports import Encoded, Job, Kind, MeterSample, Outcome, Partner, ReadBack
 from bridge.roaming.publish import dumps
 from bridge.roaming.settle import Situation, as_cdr
-from bridge.roaming.storage import SessionRow
+from bridge.roaming.storage import EvseRow, SessionRow
+from bridge.roaming.whole import of_ours
 from bridge.translate.files import encode
 from bridge.translate.readback import read_back
 from tests.roaming.roaming_world import NOON, location, tariff, token
@@ -51,6 +52,7 @@ class Mapped:
 
     def __init__(self, format_: str) -> None:
         self.name = self.format = format_
+        self.whole_places = format_ == "ocpi-2.1.1"
 
     def encode(self, kind: Kind, obj: Any) -> list[Encoded]:
         entry, mapping = bound(self, kind)
@@ -96,7 +98,8 @@ def cdr_of(samples: list[MeterSample], ended: datetime, wh: int, *, charge: Tari
     row = SessionRow("0f8fad5b-d9cb-469f-a165-70867728950e", 17, "CP1", 1, "DEABCE1", "L1", "acme", "emsp", "04A1", dumps(card or token()),
                      {"how": "whitelist", "accepted": True, "reference": "REF-1", "hub_session_id": HUB_SESSION,
                       "provider_session_id": None}, False, NOON, 1000, ended, 1000 + wh)  # fmt: skip
-    return as_cdr(row, samples, Situation(place, place.evses[0], charge, PartyId("DE", "ABC"), "Europe/Berlin", "EUR"), ended)
+    here = of_ours(place, EvseRow("DEABCE1", "DE*ABC*E1", "U1", "L1", "acme"), "Europe/Berlin", None)
+    return as_cdr(row, samples, Situation(here, charge, PartyId("DE", "ABC"), "Europe/Berlin", "EUR"), ended)
 
 
 @st.composite

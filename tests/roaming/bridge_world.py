@@ -246,9 +246,10 @@ class World:
         """What an eMSP gets from our OCPI server: HTTP status and the envelope."""
         import base64
 
-        token = base64.b64encode((self.emsps[name].theirs or "").encode()).decode()
+        emsp = self.emsps[name]
+        token = emsp.theirs if emsp.older else base64.b64encode((emsp.theirs or "").encode()).decode()
         headers = {"Authorization": f"Token {token}", "X-Request-ID": "1", "X-Correlation-ID": "1"}
-        url = f"http://127.0.0.1:{self.ports.bridge}/ocpi/2.2.1{path}"
+        url = f"http://127.0.0.1:{self.ports.bridge}/ocpi/{'cpo/' * emsp.older}{emsp.version}{path}"
         async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
             return answer.status, orjson.loads(await answer.read())
 
@@ -265,15 +266,24 @@ def configuration(folder: Path, ports: scene.Ports, change: Callable[[dict[str, 
 
 @asynccontextmanager
 async def world(folder: Path, change: Callable[[dict[str, Any]], None] = lambda config: None, *,
-                serves: bool = True, tokens: int = 5) -> AsyncIterator[World]:  # fmt: skip
-    """A world with the demonstration's location and tariff, published; or with nothing, and the bridge not started."""
+                serves: bool = True, tokens: int = 5, ocpi: str = "2.2.1") -> AsyncIterator[World]:  # fmt: skip
+    """A world with the demonstration's location and tariff, published; or with nothing, and the bridge not started.
+
+    ``ocpi``: the version that its eMSPs speak.
+    """
     ports = scene.ports()
-    config = configuration(folder, ports, change)
     drivers = {uid: Driver("DE-DCB") for uid in (scene.HUBJECT_UID, scene.HUBJECT_EVCO)}
     hub = Hub(HubSettings({scene.OPERATOR: ()}, drivers, f"http://127.0.0.1:{ports.bridge}"))
     house = ClearingHouse(clearing_house.example(scene.OPERATOR, "DE-EMP", (f"{scene.HOUSE_UID}={scene.HOUSE_CONTRACT}",)))
     emsps = {f"emsp{n}": Emsp(party_id=f"EM{n}", name=f"Mobility {n}", tokens=tokens, unlisted=1, token_a=f"token-a-{n}",
-                              url=f"http://127.0.0.1:{port}") for n, port in enumerate(ports.emsps, 1)}  # fmt: skip
+                              url=f"http://127.0.0.1:{port}", version=ocpi) for n, port in enumerate(ports.emsps, 1)}  # fmt: skip
+
+    def speak(said: dict[str, Any]) -> None:
+        for name, one in emsps.items():
+            said["partners"][name] |= {"protocol": f"ocpi-{ocpi}", "url": one.url + one.versions_path}
+        change(said)
+
+    config = configuration(folder, ports, speak)
     made = World(folder, ports, config, Bridge(config), emsps, hub, house)
     try:
         for name in NAMES:

@@ -125,7 +125,10 @@ def test_the_same_driver_in_other_letters_is_not_another(family: str, card: str,
 @pytest.mark.parametrize("written", ["DE*ABC*E1", "DEABCE1", "de*abc*E1", "DE*ABCE1"])
 @pytest.mark.parametrize("family", PARTNERS)
 def test_the_same_evse_in_another_spelling_is_not_another(family: str, written: str) -> None:
-    encode_cdr(PARTNERS[family], evolve(SESSION, place=evolve(SESSION.place, evse_id=EvseId(written))))
+    assert SESSION.location is not None
+    (evse,) = SESSION.location.evses
+    location = evolve(SESSION.location, evses=(evolve(evse, id=EvseId(written)),))
+    encode_cdr(PARTNERS[family], evolve(SESSION, place=evolve(SESSION.place, evse_id=EvseId(written)), location=location))
 
 
 def test_a_wrong_check_digit_is_another_contract() -> None:

@@ -15,9 +15,9 @@ from attrs import evolve
 from bridge.errors import Refused
 from bridge.mapping.difference import steps
 from bridge.mapping.loss import DEFAULTED, DROPPED, Loss
-from bridge.model.cdr import Cdr
-from bridge.model.common import Price
-from bridge.model.ids import CdrId, ContractId, EvseId, TokenUid
+from bridge.model.cdr import Cdr, place_of
+from bridge.model.common import Price, Text
+from bridge.model.ids import CdrId, ContractId, EvseId, TariffId, TokenUid
 from bridge.model.tariff import Dimension, PriceComponent, Restrictions, TariffElement
 from bridge.model.token import Allowed
 from bridge.roaming.agreements import Book
@@ -25,7 +25,7 @@ from bridge.roaming.ports import Kind, MeterSample, Rejected, Retry
 from bridge.tariff import price, rounding
 from bridge.tariff.clock import zone_named
 from tests.roaming.audit_cases import replaced
-from tests.roaming.roaming_world import ALL, CARD, FIRST, NOON, OTHER, Asked, World, agreement, tariff, token
+from tests.roaming.roaming_world import ALL, CARD, FIRST, NOON, OTHER, Asked, World, agreement, location, tariff, token
 
 
 async def world(path: Path, owner: Asked | None = None, **options: object) -> World:
@@ -291,3 +291,33 @@ async def test_a_cdr_that_waits_or_was_refused_is_late(tmp_path: Path, outcome: 
     w.clock.ahead(hours=2)
     (late,) = await w.core.check_deadlines()
     assert late.cdr.partner == "owner"
+
+
+# --- the place --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_place_of_a_cdr_is_what_it_was_when_the_session_began(tmp_path: Path) -> None:
+    w = await world(tmp_path)
+    number, _ = await w.sessions.started(FIRST, CARD, 1000, NOON)
+    before = location()
+    later = evolve(before, place=evolve(before.place, names=(Text("Another name"),)), evses=before.evses[1:])
+    await w.core.publisher.import_locations("acme", [later], groups={}, bound={}, confirmed=True)
+    w.restart()
+    await w.sessions.stopped("CP1", number, 3000, w.clock.ahead(hours=1), None, None, [])
+    cdr = w.cdr()
+    assert (cdr.place.id, cdr.place.name, cdr.place.evse_uid, cdr.place.connector_id) == ("L1", None, "U1", "1")
+    assert cdr.location is not None
+    assert [e.uid for e in cdr.location.evses] == ["U1"]
+    assert place_of(cdr.location) == evolve(cdr.place, tariff_id=TariffId("T1")), "with the tariff of the agreement"
+
+
+async def test_only_who_tells_places_as_a_whole_gets_them(tmp_path: Path) -> None:
+    class Whole(Asked):
+        whole_places = True
+
+    for cls in (Asked, Whole):
+        owner = cls("owner", Allowed.ALLOWED)
+        w = await world(tmp_path / cls.__name__, owner)
+        await w.charge()
+        found = {kind: obj.location for kind, obj in owner.encoded if kind in (Kind.SESSION, Kind.CDR)}
+        assert [one is not None for one in found.values()] == [cls is Whole] * 2

@@ -12,9 +12,9 @@ import pytest
 from attrs import evolve
 
 from bridge.errors import Refused
-from bridge.model.cdr import Cdr
-from bridge.model.common import Price
-from bridge.model.ids import CdrId, PartyId
+from bridge.model.cdr import Cdr, place_of
+from bridge.model.common import Price, Text
+from bridge.model.ids import CdrId, ConnectorId, LocationId, PartyId
 from bridge.model.session import CdrDimension, ChargingPeriod, Volume
 from bridge.model.tariff import Dimension, PriceComponent, Restrictions, TariffElement
 from bridge.model.token import Allowed
@@ -292,3 +292,31 @@ async def test_a_credit_of_what_never_went_out_does_not_go_out(tmp_path: Path) -
     await w.up.post_cdr(CSMS, credit(cdr(), "C1-CREDIT", Price(Decimal("-5.55"))))
     assert await w.deliver() == []
     assert [e.state for e in w.entries()] == ["refused", "kept"]
+
+
+# --- for partners that are told places as a whole
+
+
+class Whole(Asked):
+    whole_places = True
+
+
+async def test_a_partner_that_is_told_places_whole_gets_what_is_known_under_the_names_that_were_told(tmp_path: Path) -> None:
+    w = await above(tmp_path, Whole("emsp"))
+    told = evolve(cdr(), place=evolve(cdr().place, id=LocationId("u1"), name="As it was", connector_id=ConnectorId("1")))
+    await w.up.put_session(CSMS, session())
+    await w.up.post_cdr(CSMS, told)
+    (one,) = (c for c in await w.told(Kind.CDR) if isinstance(c, Cdr))
+    assert one.location is not None
+    assert (one.location.place.id, one.location.place.names, one.location.place.time_zone) == ("u1", (Text("As it was"),), "Europe/Berlin")
+    (evse,) = one.location.evses
+    (connector,) = evse.connectors
+    assert (evse.uid, connector.max_amperage, connector.tariff_ids) == (told.place.evse_uid, 32, ())
+    assert evolve(place_of(one.location), tariff_id=None) == one.place
+
+
+async def test_what_is_not_known_of_its_connector_is_not_told(tmp_path: Path) -> None:
+    w = await above(tmp_path, Whole("emsp"))
+    await w.up.put_session(CSMS, session(connector_id=ConnectorId("7")))
+    (made,) = await w.told(Kind.SESSION)
+    assert (made.location_id, made.connector_id, made.location) == ("U1", "7", None)

@@ -23,6 +23,8 @@ from bridge.model.token import SessionToken
 from bridge.roaming import settle
 from bridge.roaming.audit import Unsettled
 from bridge.roaming.authorise import Decision
+from bridge.roaming.views import with_tariff
+from bridge.roaming.whole import around, filled
 
 FRACTIONS = ("ocpi-2.2", "ocpi-2.3")
 """Beginnings of the formats whose times have fractions of a second."""
@@ -31,7 +33,7 @@ _UNPRICED = frozenset({"PERIOD_SPANS_PRICE_CHANGE", "MISSING_DIMENSION", "RANGE_
 """Warnings which say that another tariff's price cannot be told from these charging periods."""
 
 
-def session_for(session: Session, decision: Decision, evse: Evse | None, tariff: Tariff | None) -> Session:
+def session_for(session: Session, decision: Decision, location: Location | None, evse: Evse | None, tariff: Tariff | None) -> Session:
     """The session as its owner gets it."""
     reply = decision.reply
     made = evolve(
@@ -40,20 +42,31 @@ def session_for(session: Session, decision: Decision, evse: Evse | None, tariff:
         provider_session_id=reply.provider_session_id if reply is not None else None, operator_session_id=str(session.id),
         operator_id=OperatorId(str(session.party)), evse_id=session.evse_id or (evse.id if evse is not None else None),
         auth_method=session.auth_method or settle.auth_method(decision.how), extra=())  # fmt: skip
+    place = CdrPlace(id=made.location_id, evse_uid=made.evse_uid, evse_id=made.evse_id, connector_id=made.connector_id)
+    made = evolve(made, location=_whole(session.location, place, location, evse, tariff))
     if tariff is not None:
         made = evolve(made, total_cost=None, currency=tariff.currency, periods=_without_tariffs(session.periods))
     return made
 
 
-def cdr_for(cdr: Cdr, decision: Decision, location: Location | None, evse: Evse | None) -> Cdr:
+def cdr_for(cdr: Cdr, decision: Decision, location: Location | None, evse: Evse | None, tariff: Tariff | None) -> Cdr:
     """The CDR as its owner gets it, with the operator's prices."""
     reply = decision.reply
+    place = _place(cdr.place, location, evse)
+    whole = _whole(cdr.location, place, location, evse, tariff)
     return evolve(
         cdr, token=_token(cdr.token, decision), authorization_reference=reply.reference if reply is not None else None,
         hub_session_id=reply.hub_session_id if reply is not None else None,
         provider_session_id=reply.provider_session_id if reply is not None else None,
         operator_session_id=str(cdr.session_id) if cdr.session_id is not None else None,
-        auth_method=cdr.auth_method or settle.auth_method(decision.how), place=_place(cdr.place, location, evse), extra=())  # fmt: skip
+        auth_method=cdr.auth_method or settle.auth_method(decision.how), place=filled(place, whole),
+        location=whole, extra=())  # fmt: skip
+
+
+def _whole(told: Location | None, place: CdrPlace, location: Location | None, evse: Evse | None, tariff: Tariff | None) -> Location | None:
+    """The location as it was told, or else as we know it."""
+    name = tariff.id if tariff is not None else None
+    return with_tariff(told, name) if told is not None else around(place, location, evse, name)
 
 
 def _token(told: SessionToken | None, decision: Decision) -> SessionToken:

@@ -40,6 +40,7 @@ from bridge.roaming.upstream.owners import Claim, Owners, Trace
 from bridge.roaming.upstream.places import Places, older
 from bridge.roaming.upstream.ports import Contradiction, NotThere
 from bridge.roaming.upstream.storage import CdrTold, SessionTold, UpstreamStorage
+from bridge.roaming.whole import for_partner
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,8 @@ class Told:
             return []
         try:
             tariff = self._tariff(scope, row)
-            encoded = partner.encode(Kind.SESSION, bills.session_for(session, _decision(row), where.evse, tariff))
+            made = bills.session_for(session, _decision(row), where.location, where.evse, tariff)
+            encoded = partner.encode(Kind.SESSION, for_partner(partner, made))
         except (Refused, Unsettled):
             return []  # a session that the protocol cannot tell is not told; its CDR is
         except Exception as why:  # noqa: BLE001
@@ -282,8 +284,8 @@ class Told:
     def _billed(self, scope: Scope, cdr: Cdr, row: SessionTold) -> Cdr:
         """The CDR with the money that its owner pays. Raises Unsettled."""
         where = self._where(scope, cdr.place.id, cdr.place.evse_uid, cdr.place.evse_id)
-        made = bills.cdr_for(cdr, _decision(row), where.location, where.evse)
         tariff = self._tariff(scope, row)
+        made = bills.cdr_for(cdr, _decision(row), where.location, where.evse, tariff)
         if tariff is None:
             return made
         return bills.priced_by(made, tariff, made.place.time_zone or self.feeds.operators[scope.operator].zone)
