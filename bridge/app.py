@@ -114,7 +114,7 @@ def _ocpi(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore
         name, f"{config.public_url}/ocpi", tuple(roles), it.url or None,
         token_for_us=it.token.read(f"partners.{name}.token") if it.token else None,
         token_for_them=it.inbound_token.read(f"partners.{name}.inbound_token") if it.inbound_token else None,
-        parties=parties, pin=it.protocol.partition("-")[2] or None, hub=it.role == "hub",
+        parties=parties, pin=it.protocol.partition("-")[2] or None, hub=it.role == "hub", tells_clients=config.hub,
         response_hosts=frozenset(it.response_hosts), settings=it.settings(),
         timeout=it.timeout_seconds), _Credentials(store))  # fmt: skip
 
@@ -163,6 +163,7 @@ class Bridge:
                          chargers=frozenset(config.chargers),
                          cdr_deadline_hours={n: p.cdr_deadline_hours for n, p in config.partners.items()},
                          full_pull_hours={n: p.token_full_pull_hours for n, p in config.partners.items()},
+                         hub=config.hub,
                          preferences_need={n: frozenset(o.preferences_need) for n, o in config.operators.items()},
                          profile_seconds={n: p.profile_seconds for n, p in config.partners.items()},
                          terms={n: terms(p) for n, p in config.partners.items()})  # fmt: skip

@@ -201,6 +201,9 @@ class BridgeConfig(_Model):
     )
     authorise_seconds: float = Field(4.0, gt=0, description="how long a charger waits for the answer about a card, all partners together")
     session_update_seconds: float = Field(60.0, ge=0, description="the least time between two updates of a session to a partner; 0: each")
+    hub: bool = Field(
+        False, description="whether OCPI partners are told whom they reach through the bridge, and whether these are there (HubClientInfo)"
+    )
     operators: dict[str, OperatorConfig] = Field(min_length=1, description="our operators, by a name of your choice")
     chargers: dict[str, ChargerConfig] = Field(default_factory=dict, description="our charge points, by charge point id")
     partners: dict[str, PartnerConfig] = Field(default_factory=dict, description="partners, by a name of your choice")

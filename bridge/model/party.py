@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from attrs import frozen
@@ -39,3 +40,13 @@ class Party:
     role: Role
     business: Business | None = None
     status: ConnectionStatus | None = None
+
+
+@frozen(weakref_slot=False)
+class ClientInfo:
+    """What a hub tells of a party that is connected to it, in one role (OCPI mod_hub_client_info, ClientInfo)."""
+
+    id: PartyId
+    role: Role
+    status: ConnectionStatus
+    last_updated: datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
 from functools import cache
@@ -24,13 +24,15 @@ from bridge.model.ids import PartyId
 from bridge.model.location import EvseStatus, Location
 from bridge.model.profile import ActiveChargingProfile, ProfileOutcome
 from bridge.model.token import Allowed, Token
-from bridge.ocpi import hosts, profile_map
+from bridge.ocpi import client_map, hosts, profile_map
 from bridge.ocpi.client import THE_OWNER, THE_PARTNER, OcpiClient, Receiver
 from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
 from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials, Registration
 from bridge.ocpi.envelope import Code, Refusal
+from bridge.ocpi.hub import HubSide
 from bridge.ocpi.version import Version
 from bridge.roaming.ports import (
+    TO,
     AuthorisationAnswer,
     AuthorisationRequest,
     Delivered,
@@ -58,9 +60,9 @@ _NOBODY_KNOWS = frozenset({408, 504})
 """HTTP statuses that say that somebody waited in vain: what was sent may have arrived."""
 
 
-class OcpiPartner:
-    """Implements Partner, Renegotiates, AnswersAuthorisation, GivesTokens, HearsOutcomes and HearsPlans (see
-    :mod:`bridge.roaming.ports`).
+class OcpiPartner(HubSide):
+    """Implements Partner, Renegotiates, AnswersAuthorisation, GivesTokens, HearsOutcomes, HearsPlans (see
+    :mod:`bridge.roaming.ports`), and what is in :class:`~bridge.ocpi.hub.HubSide`.
 
     What the partner calls on us is in :mod:`bridge.ocpi.server`.
     """
@@ -148,6 +150,8 @@ class OcpiPartner:
 
     def encode(self, kind: Kind, obj: Any) -> list[Encoded]:
         """One record: an OCPI location holds its EVSEs. Raises Refused."""
+        if kind is Kind.CLIENT:
+            return [client_map.encoded(obj, self.version)]
         bound = self._entry(kind.value)[1]
         wire, losses = bound.to_wire(obj)
         if kind is Kind.LOCATION and obj.evses and not wire.evses:
@@ -159,14 +163,14 @@ class OcpiPartner:
         if kind is Kind.LOCATION:
             self._owners[wire.id] = owner
         meta: dict[str, Any] = {"id": str(wire.id), "country_code": str(owner[0]), "party_id": str(owner[1])}
-        if self._passes_on and kind in (Kind.SESSION, Kind.CDR):
-            meta["to"] = [str(wire.cdr_token.country_code), str(wire.cdr_token.party_id)]
+        if self.config.hub and self.version.roles and kind in (Kind.SESSION, Kind.CDR):
+            meta[TO] = [str(wire.cdr_token.country_code), str(wire.cdr_token.party_id)]
         return [Encoded(folded(wire.id), encode(wire), tuple((str(wire.id), loss) for loss in losses), meta)]
 
     @property
     def _passes_on(self) -> bool:
         """Whether messages are for parties behind the partner, by which they are addressed (Message Routing)."""
-        return self.config.hub and self.version.roles
+        return self.config.hub and self.version.roles and not self.config.quirks.to_hub
 
     def _owner(self, wire: Any, obj: Any) -> tuple[str, str]:
         """The party of ours that an object is of; before 2.2 it does not say so, the connection does. Raises Refused for others."""
@@ -268,6 +272,8 @@ class OcpiPartner:
             status = why.status if isinstance(why, Refusal) else None
             if kind is Kind.TARIFF and job.op is Op.DELETE and status == 404:
                 return Delivered()
+            if kind is Kind.CLIENT and why.code == "no-endpoint":
+                return Delivered()  # it may fetch the list
             code = "404" if status == 404 else why.code
             return Rejected(why.because, code, kind is Kind.CDR and self._is_duplicate(why, status))
 
@@ -281,10 +287,13 @@ class OcpiPartner:
         meta, client = job.meta, self.client
         where = (meta.get("country_code") or self.config.party[0], meta.get("party_id") or self.config.party[1])
         ident = meta.get("id") or job.key
+        if kind is Kind.CLIENT:
+            await client.put_client(*where, job.body)
+            return None
         if kind is Kind.CDR:
             if job.op is Op.DELETE:
                 raise Declined("OCPI cannot take a CDR back: send a credit CDR")
-            return await client.post_cdr(job.body, where, _receiver(meta))
+            return await client.post_cdr(job.body, where, self._receiver(meta))
         if kind is Kind.STATUS:
             await client.patch_evse(*where, meta["location_id"], meta["evse_uid"], job.body)
         elif kind is Kind.LOCATION:  # to delete one is to send it with its EVSEs REMOVED: the body says so
@@ -296,8 +305,13 @@ class OcpiPartner:
         elif job.op is Op.DELETE:
             raise Declined("OCPI cannot delete a session: send it as INVALID")
         else:
-            await client.put_session(*where, ident, job.body, _receiver(meta))
+            await client.put_session(*where, ident, job.body, self._receiver(meta))
         return None
+
+    def _receiver(self, meta: Mapping[str, Any]) -> Receiver:
+        """The party that a message is for (Message Routing: sessions and CDRs are no broadcast)."""
+        to = meta.get(TO)
+        return (to[0], to[1]) if to is not None and self._passes_on else THE_PARTNER
 
     async def cdr_at(self, reference: str) -> bytes | None:
         """The CDR that the partner has at the URL that delivery gave; None if it has none. Raises Unreachable, Declined."""
@@ -409,11 +423,6 @@ class OcpiPartner:
     async def plan_changed(self, session: str, plan: ActiveChargingProfile) -> None:
         """Tell a charger's plan for a session (mod_charging_profiles, PUT at the Sender). Raises Unreachable or Declined."""
         await self.client.put_plan(session, encode(profile_map.plan_to(plan)))
-
-
-def _receiver(meta: dict[str, Any]) -> Receiver:
-    to = meta.get("to")
-    return THE_PARTNER if to is None else (to[0], to[1])
 
 
 def folded(ident: str) -> str:

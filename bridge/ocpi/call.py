@@ -101,14 +101,15 @@ def to_everyone(partner: OcpiPartner) -> bool:
 class Interface:
     """One side of a module as we serve it.
 
-    ``side``: whose interface it is; it is offered to partners towards whom we have such a role. ``resources``: what is found below
+    ``side``: whose interface it is; it is offered to partners towards whom we have such a role (None: to all; from 2.2 on, where
+    there is one connection for all roles). ``resources``: what is found below
     its URL, by path (``""``, ``"/{id}"``). ``routed`` is False for configuration modules, which have no routing headers. ``when``
     narrows it to some partners.
     """
 
     module: str
     role: str
-    side: Side
+    side: Side | None
     resources: Mapping[str, Resource]
     versions: tuple[Version, ...] = VERSIONS
     routed: bool = True
@@ -116,10 +117,12 @@ class Interface:
 
     def path(self, version: Version) -> str:
         """Where it stands below our OCPI address."""
-        return version.root(self.side) + (f"/{self.role.lower()}/{self.module}" if version.roles else f"/{self.module}")
+        return version.root(self.side or "CPO") + (f"/{self.role.lower()}/{self.module}" if version.roles else f"/{self.module}")
 
     def offered(self, partner: OcpiPartner, version: Version, side: Side) -> bool:
         """Whether a partner is offered it, in a version and, before 2.2, on one side."""
-        if version not in self.versions or self.side not in partner.config.sides or not self.when(partner):
+        if version not in self.versions or not self.when(partner):
+            return False
+        if self.side is not None and self.side not in partner.config.sides:
             return False
         return version.roles or self.side == side

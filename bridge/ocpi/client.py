@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from enum import Enum
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, quote, urljoin, urlsplit, urlunsplit
 
@@ -76,6 +78,8 @@ class OcpiClient:
         self._http = http
         self._config = config
         self._peer = peer
+        self.heard_at = monotonic()
+        """When the partner last answered, or called."""
 
     # --- configuration modules: how they are called is told, because it changes on the way
 
@@ -158,25 +162,36 @@ class OcpiClient:
         """GET a session as the partner has it; None if it does not know it."""
         return await self._found(joined(self.endpoint("sessions", "RECEIVER"), country, party, session))
 
-    # --- tokens
+    # --- lists
 
     async def tokens(self, since: datetime | None) -> AsyncGenerator[PageOf, None]:
-        """GET the token list, page by page (mod_tokens, Sender; Pagination).
+        """GET the token list, page by page (mod_tokens, Sender)."""
+        params = {"limit": str(self._config.token_page)}
+        if since is not None:
+            params["date_from"] = written(since)
+        async with aclosing(self._pages(self.endpoint("tokens", "SENDER"), params)) as pages:
+            async for page in pages:
+                yield page
+
+    async def clients(self) -> AsyncGenerator[PageOf, None]:
+        """GET the list of the parties behind a hub, page by page (mod_hub_client_info, Sender)."""
+        async with aclosing(self._pages(self.endpoint("hubclientinfo", "SENDER"), {}, routed=False)) as pages:
+            async for page in pages:
+                yield page
+
+    async def _pages(self, base: str, params: Mapping[str, str], *, routed: bool = True) -> AsyncGenerator[PageOf, None]:
+        """GET a list, page by page (Pagination).
 
         The Link header is followed as it is. When the total shrinks on the way, objects have moved to earlier pages:
         the page is asked for again that much earlier, so that none is skipped.
         """
-        base = self.endpoint("tokens", "SENDER")
-        params = {"limit": str(self._config.token_page)}
-        if since is not None:
-            params["date_from"] = written(since)
         seen: set[str] = set()
 
         def asked(url: str, params: Mapping[str, str] | None = None) -> asyncio.Task[Reply]:
             if url in seen or len(seen) >= MOST_PAGES:
                 raise Declined("the partner's pages go in a circle")
             seen.add(url)
-            return asyncio.ensure_future(self._call("GET", url, params=params))
+            return asyncio.ensure_future(self._call("GET", url, params=params, routed=routed))
 
         url, coming = base, asked(base, params)
         before: int | None = None
@@ -220,6 +235,12 @@ class OcpiClient:
         """PUT an ActiveChargingProfile (mod_charging_profiles, Sender)."""
         await self._call("PUT", joined(self.endpoint("chargingprofiles", "SENDER"), session), body=body)
 
+    # --- hubs
+
+    async def put_client(self, country: str, party: str, body: bytes) -> None:
+        """PUT ClientInfo (mod_hub_client_info, Receiver)."""
+        await self._call("PUT", joined(self.endpoint("hubclientinfo", "RECEIVER"), country, party), body=body, routed=False)
+
     # --- how
 
     def endpoint(self, module: str, role: str) -> str:
@@ -247,14 +268,14 @@ class OcpiClient:
 
     async def _call(self, method: str, url: str, *, body: bytes | None = None, params: Mapping[str, str] | None = None,
                     to: Hello | None = None, sender: tuple[str, str] | None = None, receiver: Receiver = THE_PARTNER,
-                    within: float | None = None) -> Reply:  # fmt: skip
-        """One request: to a functional module, or, where ``to`` says how, to a configuration module."""
+                    routed: bool = True, within: float | None = None) -> Reply:  # fmt: skip
+        """One request: to a functional module, or, not ``routed`` or where ``to`` says how, to a configuration module."""
         peer, quirks = self._peer(), self._config.quirks
         if to is None:
             if peer.token is None:
                 raise Unreachable("not registered with this partner yet")
             to = Hello(peer.token, peer.raw, peer.version)
-            routed = to.version.roles and not quirks.no_routing and peer.party is not None
+            routed = routed and to.version.roles and not quirks.no_routing
         else:
             routed = False
         headers = {"Authorization": spelled(to.token, raw=to.raw)}
@@ -270,6 +291,7 @@ class OcpiClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
         answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, seconds=within)
+        self.heard_at = monotonic()
         return reply(answer, empty_is_success=quirks.empty_is_success and method != "GET")
 
     def _read(self, version: Version, name: str, data: bytes | None) -> Any:

@@ -47,6 +47,8 @@ class Quirks:
     """The Link headers of its pages lead to another host than the endpoint, and may be followed."""
     no_type: bool = False
     """It does not take ``?type=`` when asked to authorise."""
+    to_hub: bool = False
+    """As a hub it wants everything addressed to itself, nothing to the parties behind it."""
     no_routing: bool = False
     """It does not take the OCPI-to and OCPI-from headers."""
 
@@ -72,6 +74,8 @@ class OcpiConfig:
     """The only version that is spoken with it (``2.1.1``); None: the highest that both sides speak."""
     hub: bool = False
     """It speaks for parties that are not its own."""
+    tells_clients: bool = False
+    """Whether it is told whom it reaches through us: where we are a hub."""
     response_hosts: frozenset[str] = frozenset()
     """Hosts (``host`` or ``host:port``) besides its own to which results of commands may be sent, with our token."""
     requires: frozenset[tuple[str, str]] = frozenset()

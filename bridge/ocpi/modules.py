@@ -21,7 +21,9 @@ from bridge.roaming.ports import Kind
 # --- lists (Pagination)
 
 
-def _list(kind: Kind, *, since_needed: bool = False) -> Handler:
+def listed(kind: Kind, *, since_needed: bool = False) -> Handler:
+    """Serves what is kept ready of a kind (Pagination)."""
+
     async def serve(call: Call) -> Result:
         query = call.request.query
         since, until = _moment(query, "date_from"), _moment(query, "date_to")
@@ -104,17 +106,17 @@ def _inner(body: bytes, within: str, name: str, ident: str, what: str) -> bytes:
     raise Fault(Code.UNKNOWN_LOCATION, f"unknown {what}", 404)
 
 
-_SESSIONS = {"GET": _list(Kind.SESSION, since_needed=True)}
+_SESSIONS = {"GET": listed(Kind.SESSION, since_needed=True)}
 
 INTERFACES = (
     Interface("locations", "SENDER", "CPO", {
-        "": {"GET": _list(Kind.LOCATION)},
+        "": {"GET": listed(Kind.LOCATION)},
         "/{id}": {"GET": _location},
         "/{id}/{evse}": {"GET": _evse},
         "/{id}/{evse}/{connector}": {"GET": _connector},
     }),
     Interface("sessions", "SENDER", "CPO", {"": _SESSIONS}, versions=(V211,)),
     Interface("sessions", "SENDER", "CPO", {"": _SESSIONS, **profiles.PREFERENCES}, versions=profiles.VERSIONS),
-    Interface("cdrs", "SENDER", "CPO", {"": {"GET": _list(Kind.CDR)}}),
-    Interface("tariffs", "SENDER", "CPO", {"": {"GET": _list(Kind.TARIFF)}}),
+    Interface("cdrs", "SENDER", "CPO", {"": {"GET": listed(Kind.CDR)}}),
+    Interface("tariffs", "SENDER", "CPO", {"": {"GET": listed(Kind.TARIFF)}}),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.ocpi import commands, modules, profiles, tokens
+from bridge.ocpi import clientinfo, commands, modules, profiles, tokens
 from bridge.ocpi.call import Interface
 
 INTERFACES: tuple[Interface, ...] = (
@@ -10,5 +10,6 @@ INTERFACES: tuple[Interface, ...] = (
     *tokens.INTERFACES,
     *commands.INTERFACES,
     *profiles.INTERFACES,
+    *clientinfo.INTERFACES,
 )
 """In the order in which version details list them."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -52,7 +53,7 @@ def routes(core: Inbound, partners: Mapping[str, OcpiPartner]) -> list[web.Route
         for version in interface.versions:
             for path, resource in interface.resources.items():
                 where = interface.path(version)
-                made += door.resource(where + path, resource, _At(version, interface.side, interface, where))
+                made += door.resource(where + path, resource, _At(version, interface.side or "CPO", interface, where))
     made.append(web.route("*", BELOW + "/{unknown:.*}", door.opened(_unknown, _At(V221, "CPO", spoken=False))))
     return made
 
@@ -117,6 +118,7 @@ class _Door:
 
     async def _served(self, handler: Handler, call: Call, at: _At) -> Result:
         try:
+            call.partner.client.heard_at = monotonic()
             await call.partner.registration.used(call.header)
             _open_to(call, at)
             return await handler(call)

@@ -177,6 +177,8 @@ class Authoriser:
         self.now = now
         self.seconds = seconds
         self.own = own
+        self.away: Callable[[str, PartyId | None], str | None] = lambda partner, party: None
+        """Why a party behind a partner cannot be asked now, or None."""
 
     async def decide(self, charge_point: str, uid: str, evses: Sequence[EvseRow], kind: TokenKind = TokenKind.RFID) -> Decision:
         """The decision about a card at a charge point, recorded. ``kind`` is what it is asked for as where nobody has told it."""
@@ -245,7 +247,10 @@ class Authoriser:
             return _decision(ChargerAnswer.ACCEPTED, "whitelist", f"a valid token of {owner}", owner, token)
         silence: str | None = None
         if whitelist is not Whitelist.ALWAYS and route.asks and owner in self.able:
-            one = await self._ask(route, _card(uid, token), evses, self.seconds)
+            if (gone := self.away(owner, token.party)) is not None:
+                one = _Asked(route, None, f"not asked: {token.party} is {gone}", 0.0)
+            else:
+                one = await self._ask(route, _card(uid, token), evses, self.seconds)
             asked.append(one)
             if one.answer is not None:
                 said = one.answer.allowed

@@ -16,17 +16,20 @@ import orjson
 from bridge.errors import Declined, Unreachable
 from bridge.model import json as model_json
 from bridge.model.command import Command, CommandOutcome
-from bridge.model.ids import SessionId
+from bridge.model.ids import PartyId, SessionId
+from bridge.model.party import ClientInfo
 from bridge.model.profile import ChargingPreferences, PreferenceResult, ProfileRequest, ProfileResponse
 from bridge.model.token import Token, TokenKind
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
 from bridge.roaming.authorise import Authoriser, Route, fault, lookup_key, normal
 from bridge.roaming.billing import Biller, OperatorFacts
+from bridge.roaming.clients import Clients
 from bridge.roaming.commands import Commands
 from bridge.roaming.deadlines import Late, watch
 from bridge.roaming.deliver import Dispatcher
 from bridge.roaming.formats import Formats
+from bridge.roaming.hubs import Hubs
 from bridge.roaming.outcomes import Outcomes
 from bridge.roaming.ports import ChargerControl, ForgetsStatus, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
 from bridge.roaming.preferences import Preferences
@@ -58,7 +61,7 @@ class Core:
                  chargers: frozenset[str] | None = None, cdr_deadline_hours: Mapping[str, float] | None = None,
                  full_pull_hours: Mapping[str, float] | None = None, terms: Mapping[str, str] | None = None,
                  feeds: Mapping[str, Feed] | None = None, profile_seconds: Mapping[str, float] | None = None,
-                 preferences_need: Mapping[str, frozenset[str]] | None = None,
+                 preferences_need: Mapping[str, frozenset[str]] | None = None, hub: bool = False,
                  settled: Callable[[Job, Outcome], None] = lambda job, outcome: None) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
@@ -74,8 +77,11 @@ class Core:
         self.sessions = Sessions(store, partners.keys(), self.authoriser, self.publisher, self.billing, now, update_seconds=update_seconds,
                                  known_chargers=chargers, wake=self.wake)  # fmt: skip
         self.upstream = Upstream(store, partners, book, feeds or {}, operators, self.authoriser, self.publisher, now, self.wake)
-        self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits, partial(self._settled, name))
+        self.hubs = Hubs(store, partners, now, self.wake)
+        self.authoriser.away = self.hubs.away
+        self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits, partial(self._settled, name), self.hubs.held)
                             for name, partner in partners.items()}  # fmt: skip
+        self.clients = Clients(store, partners, book, feeds or {}, now, self.wake) if hub else None
         self.formats = Formats(store, partners, self.publisher, self._told, self.dispatchers)
         self.preferences = Preferences(store, self.billing, now, preferences_need)
         self.profile_seconds = dict(profile_seconds or {})
@@ -111,6 +117,9 @@ class Core:
         if self._commands is not None:
             self._commands.resume()
         self.upstream.start()
+        self.hubs.start()
+        if self.clients is not None:
+            self.clients.start()
         self._tasks.append(asyncio.create_task(self._watch(), name="deadlines"))
         self._tasks.append(asyncio.create_task(self._align(), name="agreements"))
 
@@ -186,6 +195,9 @@ class Core:
                 await task
         self._tasks.clear()
         await self.upstream.stop()
+        await self.hubs.stop()
+        if self.clients is not None:
+            await self.clients.stop()
         if self._commands is not None:
             await self._commands.close()
         self.sessions.expectations.forget()
@@ -324,6 +336,14 @@ class Core:
         """See :class:`~bridge.roaming.ports.Inbound`."""
         return await self.preferences.run(partner, session, preferences)
 
+    async def client(self, hub: str, info: ClientInfo) -> bool:
+        """See :class:`~bridge.roaming.ports.Inbound`."""
+        return await self.hubs.take(hub, info)
+
+    def client_of(self, hub: str, party: PartyId) -> ClientInfo | None:
+        """See :class:`~bridge.roaming.ports.Inbound`."""
+        return self.hubs.find(hub, party)
+
     async def page(self, partner: str, kind: Kind, *, offset: int, limit: int, since: datetime | None = None,
                    until: datetime | None = None) -> Page:  # fmt: skip
         """See :class:`~bridge.roaming.ports.Inbound`."""
@@ -350,6 +370,8 @@ class Core:
             return Within(sources=tuple(sorted({*self.book.tariffs(partner, now), *self._passed_tariffs(partner, now)})))
         if kind is Kind.TOKEN:
             return Within() if partner in self.upstream.tokens else None
+        if kind is Kind.CLIENT:
+            return Within() if self.clients is not None else None
         agreed = any(_AGREED[kind] in a.kinds and a.valid(now) for a in self.book.of(partner))
         return Within() if agreed else None  # its own sessions and CDRs
 
@@ -360,7 +382,7 @@ class Core:
     def permits(self, job: Job) -> str | None:
         """Why a job may not go out any more, or None. What takes something back always may, and CDRs have to."""
         now = self.now()
-        if job.op is Op.DELETE or job.kind in (Kind.SESSION, Kind.CDR, Kind.TOKEN):
+        if job.op is Op.DELETE or job.kind in (Kind.SESSION, Kind.CDR, Kind.TOKEN, Kind.CLIENT):
             return None
         if job.kind is Kind.TARIFF:
             named = job.source in self.book.tariffs(job.partner, now) or job.source in self._passed_tariffs(job.partner, now)

@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from bridge.roaming.ports import Job, Kind, Outcome, Partner, Retry, Withheld
 from bridge.roaming.storage import Storage
 
-ORDER = (Kind.TOKEN, Kind.TARIFF, Kind.LOCATION, Kind.STATUS, Kind.SESSION, Kind.CDR)
-"""What is sent first: a partner knows the tariff before the location that names it, and the place before its status."""
+ORDER = (Kind.CLIENT, Kind.TOKEN, Kind.TARIFF, Kind.LOCATION, Kind.STATUS, Kind.SESSION, Kind.CDR)
+"""What is sent first: a partner knows who is there, and the tariff before the location that names it, and the place before its status."""
 
 BATCH = 100
 """The most jobs that are claimed together."""
@@ -24,6 +24,8 @@ IDLE = 30.0
 """The longest that a dispatcher sleeps, in seconds."""
 PAUSE = 1.0
 """Seconds until the store is tried again that could not be written, such as on a full disk."""
+AWAY = 3600.0
+"""Seconds until a job for a party that is not there is looked at again; when the party comes back it is due at once."""
 LONGEST_HOLD = 900.0
 """The longest that a partner's Retry-After holds up all of its work, in seconds."""
 GRACE = 10.0
@@ -34,15 +36,17 @@ _log = logging.getLogger(__name__)
 
 class Dispatcher:
     """Delivers one partner's work. ``permits`` gives the reason why a job may not go out any more, or None; ``ready`` whether
-    anything may go out now."""
+    anything may go out now; ``away`` why whom a job is for is not there now, or None."""
 
     def __init__(self, store: Storage, partner: Partner, settled: Callable[[Job, Outcome], None] = lambda job, outcome: None,
-                 permits: Callable[[Job], str | None] = lambda job: None, ready: Callable[[], bool] = lambda: True) -> None:  # fmt: skip
+                 permits: Callable[[Job], str | None] = lambda job: None, ready: Callable[[], bool] = lambda: True,
+                 away: Callable[[Job], str | None] = lambda job: None) -> None:  # fmt: skip
         self.store = store
         self.partner = partner
         self.settled = settled
         self.permits = permits
         self.ready = ready
+        self.away = away
         self._busy = asyncio.Lock()
         self._held = 0.0
         self._wake = asyncio.Event()
@@ -140,8 +144,10 @@ class Dispatcher:
         told: list[tuple[Job, Outcome]]
         withheld = {job.id: Withheld(why) for job in jobs if (why := self.permits(job)) is not None}
         results += [(job, withheld[job.id]) for job in jobs if job.id in withheld]
+        waits = {job.id: Retry(f"not sent: {why}", AWAY) for job in jobs if job.id not in withheld and (why := self.away(job)) is not None}
+        results += [(job, waits[job.id]) for job in jobs if job.id in waits]
         for kind in ORDER:
-            mine = [j for j in jobs if j.kind is kind and j.id not in withheld]
+            mine = [j for j in jobs if j.kind is kind and j.id not in withheld and j.id not in waits]
             if not mine:
                 continue
             if (left := self._held - time.time()) > 0:

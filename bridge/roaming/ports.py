@@ -22,6 +22,7 @@ from bridge.mapping.loss import Loss
 from bridge.model.command import Command, CommandOutcome, CommandResult
 from bridge.model.ids import EvseId, PartyId, SessionId
 from bridge.model.location import Status
+from bridge.model.party import ClientInfo, ConnectionStatus, Role
 from bridge.model.profile import (
     ActiveChargingProfile,
     ChargingPreferences,
@@ -48,6 +49,8 @@ class Kind(StrEnum):
     CDR = "cdr"
     TOKEN = "token"  # noqa: S105  (a driver's card)
     """For upstream operators only."""
+    CLIENT = "client"
+    """A party that is reached through us: where the bridge is a hub."""
 
 
 class Op(StrEnum):
@@ -123,6 +126,9 @@ class Withheld:
 
 
 Outcome = Delivered | Retry | Rejected
+
+TO = "to"
+"""Where the ``meta`` of a record says for which party behind a hub it is: ``["DE", "XYZ"]``."""
 
 
 @runtime_checkable
@@ -300,6 +306,44 @@ class HearsPlans(Protocol):
         ...
 
 
+# --- hubs -----------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class GivesClients(Protocol):
+    """A partner that may be a hub, and tell the parties behind it."""
+
+    hub: bool
+
+    def pull_clients(self) -> AsyncIterator[list[ClientInfo]]:
+        """All of them, in batches. Raises Unreachable or Declined."""
+        ...
+
+
+@runtime_checkable
+class HasParties(Protocol):
+    """A partner of which is known which parties it speaks for, and whether it is there."""
+
+    @property
+    def clients(self) -> Sequence[tuple[PartyId, Role]]:
+        """Its parties, each in a role."""
+        ...
+
+    @property
+    def standing(self) -> ConnectionStatus:
+        """CONNECTED if it is registered, else PLANNED before that and SUSPENDED after it."""
+        ...
+
+    @property
+    def silent(self) -> float:
+        """Seconds since it was last heard."""
+        ...
+
+    async def still_alive(self) -> None:
+        """Ask whether it is there, in a way that does nothing (OCPI: GET versions). Raises Unreachable or Declined."""
+        ...
+
+
 # --- what adapters call on the core ---------------------------------------------------------------------------------
 
 
@@ -350,6 +394,14 @@ class Inbound(Protocol):
 
     async def prefer(self, partner: str, session: SessionId, preferences: ChargingPreferences) -> PreferenceResult:
         """What the driver of a running session wants."""
+        ...
+
+    async def client(self, hub: str, info: ClientInfo) -> bool:
+        """What a hub tells of a party behind it; True if it told nothing of it before."""
+        ...
+
+    def client_of(self, hub: str, party: PartyId) -> ClientInfo | None:
+        """What a hub has told of a party, the newest if in several roles."""
         ...
 
     async def page(self, partner: str, kind: Kind, *, offset: int, limit: int, since: datetime | None = None,

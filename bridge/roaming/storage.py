@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from bridge.roaming.agreements import OWN, Scope
 from bridge.roaming.charging import Charging
+from bridge.roaming.client_lists import ClientLists
 from bridge.roaming.pending import Pending
 from bridge.roaming.ports import Job, Kind, MeterSample, Outcome, Page, Withheld
 
@@ -216,7 +217,7 @@ class Happening:
     detail: str | None = None
 
 
-class Storage(Pending, Charging, Protocol):
+class Storage(Pending, Charging, ClientLists, Protocol):
     """The store as the core sees it."""
 
     # what is ours

@@ -6,7 +6,7 @@ and keeps everything. Besides OCPI below ``/ocpi`` it serves, as JSON:
 - ``GET /_sim/report``: registration, rejections, warnings, what was received, locations, tariffs, sessions, CDRs, commands
 - ``GET /_sim/wait?kind=cdr&count=3&timeout=30``: the report, once so many were received (HTTP 408 if they were not).
   Kinds: registration location evse connector status location_patch tariff tariff_delete session cdr cdr_repeat token_page
-  authorize command_result profile_result plan rejection
+  authorize command_result profile_result plan client rejection
 - ``GET /_sim/tokens``: its tokens, with ``listed`` (whether operators may pull them)
 - ``POST /_sim/register {url, token_a}``: register with an operator
 - ``POST /_sim/start {location_id, evse_uid?, connector_id?, uid, type?}``, ``/_sim/stop {session_id}``,
@@ -16,6 +16,7 @@ and keeps everything. Besides OCPI below ``/ocpi`` it serves, as JSON:
 - ``POST /_sim/profile {session_id, profile}``, ``/_sim/profile_clear {session_id}``, ``/_sim/profile_active {session_id,
   duration}``: set, clear or ask for a charging profile, in the same way
 - ``POST /_sim/prefer {session_id, profile_type, ...}``: tell a driver's charging preferences
+- ``POST /_sim/client {country_code, party_id, role?, status}``: as a hub, tell the operator of a party behind it
 - ``POST /_sim/token {...}``: take a Token object into the books and PUT it at the operator
 - ``POST /_sim/patch {uid, type?, change: {...}}``: change a token and PATCH it at the operator
 - ``POST /_sim/answer {uid, type?, allowed}``: what a real-time request about a token is answered from now on
@@ -36,7 +37,7 @@ from typing import Any
 import click
 from aiohttp import web
 
-from bridge.simulate import emsp_profiles, emsp_tokens
+from bridge.simulate import emsp_clients, emsp_profiles, emsp_tokens
 from bridge.simulate.emsp_partner import CREDENTIALS, Operator
 from bridge.simulate.emsp_receivers import NOTHING, ROUTES, Answer, Handler, details, plain, versions
 from bridge.simulate.emsp_rules import moment
@@ -65,7 +66,7 @@ def application(emsp: Emsp) -> web.Application:
 
 def _routes(emsp: Emsp) -> list[tuple[str, str, Handler]]:
     """What operators may call, besides credentials."""
-    newer = () if emsp.older else emsp_profiles.ROUTES
+    newer = () if emsp.older else (*emsp_profiles.ROUTES, *emsp_clients.ROUTES)
     below = [(method, emsp.path + path, handler) for method, path, handler in (*ROUTES, *emsp_tokens.ROUTES, *newer)]
     return [("GET", emsp.versions_path, versions), ("GET", emsp.path, details), *below]
 
@@ -154,13 +155,15 @@ def _headers(emsp: Emsp, request: web.Request) -> None:
         if not request.headers.get(name):
             raise Reject(2001, f"{name} is missing")
     told = [request.headers.get(name) for name in _ROUTING]
-    if request.path.rstrip("/") in emsp.configuration:
+    if request.path.rstrip("/") in emsp.configuration or request.path.startswith(emsp.path + "/hubclientinfo"):
         if any(told):
             raise Reject(2001, "routing headers are not for configuration modules")
         return
     to, sender = told[:2], told[2:]
-    if any(to) and [str(t).upper() for t in to] != [emsp.country_code.upper(), emsp.party_id.upper()]:
+    if any(to) and not emsp_clients.reaches(emsp, str(to[0]).upper(), str(to[1]).upper()):
         raise Reject(4001, f"OCPI-to: {to[0]}*{to[1]} is not reached here")
+    if emsp.hub:
+        emsp.addressed.append((request.method, request.path, "*".join(str(t) for t in to)))
     if any(sender) and not emsp.speaks_for(str(sender[0]), str(sender[1])):
         raise Reject(2001, f"OCPI-from: {sender[0]}*{sender[1]} is none of your roles")
 
@@ -319,7 +322,7 @@ async def _faults(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
 
 _ACTS: dict[str, Act] = {
     "register": _register, "start": _start, "stop": _stop, "reserve": _reserve, "cancel": _cancel, "unlock": _unlock,
-    "token": _token, "patch": _patch, "answer": _answer, "pull": _pull, "faults": _faults, **emsp_profiles.ACTS,
+    "token": _token, "patch": _patch, "answer": _answer, "pull": _pull, "faults": _faults, **emsp_profiles.ACTS, **emsp_clients.ACTS,
 }  # fmt: skip
 
 

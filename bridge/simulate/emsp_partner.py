@@ -189,11 +189,12 @@ class Operator:
 
     async def pull(self, module: str, params: dict[str, str]) -> list[Any]:
         """GET a whole list of the operator, following its pages, and check every object."""
-        name = {"locations": "Location", "tariffs": "Tariff", "sessions": "Session", "cdrs": "CDR"}[module]
+        name = {"locations": "Location", "tariffs": "Tariff", "sessions": "Session", "cdrs": "CDR",
+                "hubclientinfo": "ClientInfo"}[module]  # fmt: skip
         url: str | None = self.endpoint(module, "SENDER")
         found: list[Any] = []
         while url is not None:
-            status, envelope, headers = await self.call("GET", url, params=params)
+            status, envelope, headers = await self.call("GET", url, params=params, functional=module != "hubclientinfo")
             params = {}
             lowered = {n.lower(): v for n, v in headers.items()}
             if status != 200 or not isinstance(envelope.get("data"), list):

@@ -37,6 +37,7 @@ OFFERS = (
     ("tokens", "SENDER"),
     ("commands", "SENDER"),
     ("chargingprofiles", "SENDER"),
+    ("hubclientinfo", "RECEIVER"),
 )
 
 
@@ -55,10 +56,15 @@ async def versions(emsp: Emsp, request: web.Request) -> Answer:
 
 async def details(emsp: Emsp, request: web.Request) -> Answer:
     """GET version details."""
-    endpoints = [{"identifier": module, "role": role, "url": f"{emsp.url}{emsp.path}/{module}"} for module, role in OFFERS]
+    endpoints = [{"identifier": module, "role": role, "url": f"{emsp.url}{emsp.path}/{module}"} for module, role in _offers(emsp)]
     if emsp.older:
-        endpoints = [{n: v for n, v in e.items() if n != "role"} for e in endpoints if e["identifier"] != "chargingprofiles"]
+        newer = ("chargingprofiles", "hubclientinfo")
+        endpoints = [{n: v for n, v in e.items() if n != "role"} for e in endpoints if e["identifier"] not in newer]
     return Answer({"version": emsp.version, "endpoints": endpoints})
+
+
+def _offers(emsp: Emsp) -> tuple[tuple[str, str], ...]:
+    return (*OFFERS, ("hubclientinfo", "SENDER")) if emsp.hub else OFFERS
 
 
 # --- locations

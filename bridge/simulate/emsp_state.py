@@ -83,6 +83,8 @@ class Emsp:
     token_a: str | None = None
     url: str = ""
     version: str = "2.2.1"
+    hub: bool = False
+    """It is a hub: it tells operators of the parties behind it, and takes what is addressed to them."""
     page_limit: int = 1000
     known: dict[tuple[str, str], dict[str, Any]] = field(factory=dict, init=False)
     hidden: set[tuple[str, str]] = field(factory=set, init=False)
@@ -99,6 +101,12 @@ class Emsp:
     sessions: dict[tuple[str, str, str], dict[str, Any]] = field(factory=dict, init=False)
     cdrs: dict[tuple[str, str, str], tuple[str, bytes, dict[str, Any]]] = field(factory=dict, init=False)
     commands: dict[str, CommandSent] = field(factory=dict, init=False)
+    behind: dict[tuple[str, str, str], dict[str, Any]] = field(factory=dict, init=False)
+    """As a hub: the parties behind it, as ClientInfo."""
+    reached: dict[tuple[str, str], dict[str, Any]] = field(factory=dict, init=False)
+    """ClientInfo that an operator told, as a hub."""
+    addressed: list[tuple[str, str, str]] = field(factory=list, init=False)
+    """As a hub: method, path and the party that each message was for."""
     plans: list[dict[str, Any]] = field(factory=list, init=False)
     """Charging profiles that operators told on their own: ``session_id`` and ``profile``."""
     references: dict[str, set[str]] = field(factory=dict, init=False)
@@ -226,8 +234,11 @@ class Emsp:
 
     def credentials(self, token: str) -> dict[str, Any]:
         """Our Credentials object."""
+        role = "HUB" if self.hub and self.version != "2.3.0" else "EMSP"
         party: dict[str, Any] = {"business_details": {"name": self.name}, "party_id": self.party_id, "country_code": self.country_code}
-        owners = party if self.older else {"roles": [{"role": "EMSP"} | party]}
+        owners = party if self.older else {"roles": [{"role": role} | party]}
+        if self.hub and self.version == "2.3.0":
+            owners |= {"hub_party_id": self.country_code + self.party_id}
         return {"token": token, "url": self.url + self.versions_path} | owners
 
     # --- books
@@ -268,6 +279,7 @@ class Emsp:
             "cdr_repeats": self.received["cdr_repeat"],
             "commands": [asdict(command) for command in self.commands.values()],
             "plans": self.plans,
+            "clients": list(self.reached.values()),
         }
 
 

@@ -105,6 +105,7 @@ OBJECTS = {
     "ActiveChargingProfileResult": "result:ChargingProfileResultType profile:ActiveChargingProfile?",
     "ChargingProfileResult": "result:ChargingProfileResultType",
     "ClearProfileResult": "result:ChargingProfileResultType",
+    "ClientInfo": "party_id:ci3 country_code:ci2 role:Role status:ConnectionStatus last_updated:time",
 }
 
 ENUMS = {
@@ -126,6 +127,7 @@ ENUMS = {
     "CommandResultType": (
         "ACCEPTED CANCELED_RESERVATION EVSE_OCCUPIED EVSE_INOPERATIVE FAILED NOT_SUPPORTED REJECTED TIMEOUT UNKNOWN_RESERVATION"
     ),
+    "ConnectionStatus": "CONNECTED OFFLINE PLANNED SUSPENDED",
     "ConnectorFormat": "SOCKET CABLE",
     "ConnectorType": (
         "CHADEMO CHAOJI DOMESTIC_A DOMESTIC_B DOMESTIC_C DOMESTIC_D DOMESTIC_E DOMESTIC_F DOMESTIC_G DOMESTIC_H "
@@ -211,7 +213,7 @@ _OLDER_OBJECTS = {
 _GONE_OBJECTS = frozenset({
     "CredentialsRole", "PublishTokenType", "Price", "CdrToken", "CdrLocation", "SignedData", "SignedValue", "EnergyContract",
     "CommandResult", "ChargingProfile", "ChargingProfilePeriod", "ActiveChargingProfile", "ChargingProfileResponse",
-    "ActiveChargingProfileResult", "ChargingProfileResult", "ClearProfileResult",
+    "ActiveChargingProfileResult", "ChargingProfileResult", "ClearProfileResult", "ClientInfo",
 })  # fmt: skip
 """What 2.1.1 does not have."""
 
@@ -238,7 +240,7 @@ _OLDER_ENUMS = {
 }
 _GONE_ENUMS = frozenset({
     "CommandResultType", "InterfaceRole", "ParkingType", "ProfileType", "ReservationRestrictionType", "Role", "TariffType",
-    "ChargingPreferencesResponse", "ChargingProfileResponseType", "ChargingProfileResultType", "ChargingRateUnit",
+    "ChargingPreferencesResponse", "ChargingProfileResponseType", "ChargingProfileResultType", "ChargingRateUnit", "ConnectionStatus",
 })  # fmt: skip
 
 _NEWER_OBJECTS = {

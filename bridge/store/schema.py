@@ -134,8 +134,15 @@ CREATE INDEX published_key ON published (partner, kind, key COLLATE NOCASE);
 
 PLACE = "ALTER TABLE session ADD COLUMN place BLOB;"
 
+CLIENTS = """
+CREATE TABLE client (
+    list TEXT NOT NULL, country_code TEXT NOT NULL, party_id TEXT NOT NULL, role TEXT NOT NULL, status TEXT NOT NULL,
+    updated TEXT NOT NULL, PRIMARY KEY (list, country_code, party_id, role)) WITHOUT ROWID;
+"""
+
 MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD),
-              ("005_upstream", UPSTREAM), ("006_charging", CHARGING), ("007_pages", PAGES), ("008_place", PLACE))  # fmt: skip
+              ("005_upstream", UPSTREAM), ("006_charging", CHARGING), ("007_pages", PAGES), ("008_place", PLACE),
+              ("009_clients", CLIENTS))  # fmt: skip
 
 _SET = "bridge"
 

@@ -31,6 +31,7 @@ from bridge.roaming.storage import (
 )
 from bridge.store import decisions, outbox, published, records, sessions, tokens
 from bridge.store.charging import Charging
+from bridge.store.clients import ClientLists
 from bridge.store.db import Database, connect
 from bridge.store.pages import Published
 from bridge.store.pending import Pending
@@ -43,7 +44,7 @@ from bridge.store.upstream import UpstreamTable
 T = TypeVar("T")
 
 
-class SqliteStore(Rewriting, Pending, Charging, Settlements, UpstreamTable):
+class SqliteStore(Rewriting, Pending, Charging, ClientLists, Settlements, UpstreamTable):
     """All of it in one file."""
 
     def __init__(self, path: Path | str, random: Random | None = None, *, linger: bool = False) -> None:

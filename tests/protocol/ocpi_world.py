@@ -24,8 +24,9 @@ from bridge.codec.lenient import walk
 from bridge.mapping import registry
 from bridge.mapping.context import Settings
 from bridge.model.command import Command, CommandOutcome, CommandResult
-from bridge.model.ids import SessionId
+from bridge.model.ids import PartyId, SessionId
 from bridge.model.location import EvseStatus, Location, Status
+from bridge.model.party import ClientInfo
 from bridge.model.profile import ChargingPreferences, PreferenceResult, ProfileRequest, ProfileResponse
 from bridge.model.token import Token, TokenKind
 from bridge.ocpi.adapter import MemoryStore, OcpiConfig, OcpiPartner, OurRole
@@ -165,6 +166,7 @@ class Core:
     response: ProfileResponse = ProfileResponse.ACCEPTED
     wishes: list[tuple[str, str, ChargingPreferences]] = field(factory=list)
     preferred: PreferenceResult = PreferenceResult.ACCEPTED
+    clients: dict[tuple[str, str], ClientInfo] = field(factory=dict)
     hold: bool = False
     broken: Exception | None = None
 
@@ -197,6 +199,16 @@ class Core:
         """Remember it, and answer what is set."""
         self.wishes.append((partner, str(session), preferences))
         return self.preferred
+
+    async def client(self, hub: str, info: ClientInfo) -> bool:
+        """Keep it."""
+        new = (hub, info.id.key) not in self.clients
+        self.clients[hub, info.id.key] = info
+        return new
+
+    def client_of(self, hub: str, party: PartyId) -> ClientInfo | None:
+        """One that was kept."""
+        return self.clients.get((hub, party.key))
 
     async def page(self, partner: str, kind: Kind, *, offset: int, limit: int, since: datetime | None = None,
                    until: datetime | None = None) -> Page:  # fmt: skip
