@@ -165,7 +165,7 @@ async def test_sessions_and_cdrs_are_for_the_provider_and_all_else_is_for_the_hu
             (Kind.CDR, canonical("cdr", cdr(card)))]  # fmt: skip
     for kind, obj in sent:
         made = jobs(hub.partner, kind, obj)
-        assert made[0].meta.get("to") == (None if kind is Kind.LOCATION else "DE*XYZ")
+        assert made[0].meta.get("to") == (None if kind is Kind.LOCATION else ["DE", "XYZ"])
         outcomes = await hub.partner.deliver(kind, made)
         assert type(outcomes[0]).__name__ == "Delivered", outcomes
     assert addressed(hub, "locations") == ["DE*EMS"]
