@@ -43,7 +43,7 @@ class Hub(Asked):
     def encode(self, kind: Kind, obj: Any) -> list[Encoded]:
         made = super().encode(kind, obj)
         party = obj.token.party if kind in (Kind.SESSION, Kind.CDR) else None
-        return [evolve(one, meta={TO: str(party)}) for one in made] if party is not None else made
+        return [evolve(one, meta={TO: [party.country_code, party.party_id]}) for one in made] if party is not None else made
 
     async def pull_clients(self) -> AsyncIterator[list[ClientInfo]]:
         self.pulls += 1
