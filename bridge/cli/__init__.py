@@ -16,6 +16,7 @@ _COMMANDS = {
     "tariffs": ("bridge.cli.data", "tariffs", "Import the operator's tariffs."),
     "tokens": ("bridge.cli.tokens", "tokens", "Confirm a token list that is held."),
     "outbox": ("bridge.cli.operate", "outbox", "List, show and replay outbound work."),
+    "cdr": ("bridge.cli.cdr", "cdr", "Take back a CDR by a credit CDR."),
     "sessions": ("bridge.cli.sessions", "sessions", "Settle or discard sessions and CDRs that wait for a person."),
     "held": ("bridge.cli.operate", "held", "List and confirm mass changes that are held."),
     "why": ("bridge.cli.operate", "why", "Tell why a card was refused, and what became of a session."),

@@ -99,6 +99,7 @@ def why(config: Path, evse: str | None, at: datetime | None, session: str | None
     db = store.db.read
     if reference is not None:
         session = _session_by(db, reference)
+    told: set[str] = set()
     where, values = ["1"], []
     if evse is not None:
         charge_points = [r["charge_point"] for r in db.execute("SELECT charge_point FROM evse WHERE evse_id = ?", (evse_key(evse),))]
@@ -116,7 +117,11 @@ def why(config: Path, evse: str | None, at: datetime | None, session: str | None
     found = db.execute(f"SELECT * FROM decision WHERE {' AND '.join(where)} ORDER BY at", values).fetchall()  # noqa: S608  (constants)
     for row in found:
         _tell(db, row)
-    if session is not None:
+        about = session or row["session"]
+        if about and about not in told:
+            told.add(about)
+            tell_session(db, about)
+    if session is not None and session not in told:
         tell_session(db, session)
     elif not found:
         click.echo("no decision is recorded for that")
@@ -128,15 +133,28 @@ def _tell(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     click.echo(f"    {row['reason']}" + (f"; contract {row['contract']}" if row["contract"] else "") + f"; {row['milliseconds']:.0f} ms")
     for route in json.loads(row["routes"]):
         click.echo(f"    asked {route['partner']}: {route['said'] or route['error']} after {route['milliseconds']} ms")
-    if row["session"]:
-        tell_session(db, row["session"])
+
+
+_FIRST = """
+WITH RECURSIVE mine(id) AS (SELECT id FROM cdr WHERE id = ?1 OR reference = ?1
+UNION SELECT COALESCE(cdr.credits, cdr.replaces) FROM cdr JOIN mine ON cdr.id = mine.id)
+SELECT session AS id FROM cdr WHERE id IN mine AND credits IS NULL AND replaces IS NULL
+"""
+"""The session of a CDR that a reference names, or of the one that it credits or replaces."""
+_CDRS = """
+WITH RECURSIVE mine(id) AS (SELECT id FROM cdr WHERE session = ?1
+UNION SELECT entry FROM told_cdr WHERE session = ?1 OR entry = ?1
+UNION SELECT cdr.id FROM cdr JOIN mine ON mine.id IN (cdr.credits, cdr.replaces))
+SELECT * FROM cdr WHERE id IN mine ORDER BY created, id
+"""
+"""The CDRs of a session, and those that credit or replace them."""
 
 
 def _session_by(db: sqlite3.Connection, reference: str) -> str:
     """The session that a reference is about; a CDR of an upstream operator that names none stands for its own."""
     for query in (
         "SELECT COALESCE(t.session, entry) AS id FROM told_cdr AS t JOIN cdr ON cdr.id = entry WHERE ?1 IN (t.id, entry, reference)",
-        "SELECT session AS id FROM cdr WHERE id = ?1 OR reference = ?1",
+        _FIRST,
         "SELECT id FROM session WHERE json_extract(auth, '$.hub_session_id') = ?1",
         "SELECT id FROM told_session WHERE json_extract(auth, '$.hub_session_id') = ?1",
     ):
@@ -154,10 +172,11 @@ def tell_session(db: sqlite3.Connection, session: str) -> None:
     for row in db.execute("SELECT * FROM told_session WHERE id = ?", (session,)):
         whose = f"of {row['partner']}" if row["partner"] else "of nobody that is known" if row["auth"] is None else "of the operator's own"
         click.echo(f"    session {row['id']} from {row['source']}, {whose}: {row['status']}, {_span(row)}")
-    for cdr in db.execute("SELECT * FROM cdr WHERE session = ?1 OR id IN (SELECT entry FROM told_cdr WHERE session = ?1 OR entry = ?1)"
-                          " ORDER BY created, id", (session,)):  # fmt: skip
+    for cdr in db.execute(_CDRS, (session,)):
         ids.append(cdr["id"])
-        click.echo(f"    CDR {cdr['id']} for {cdr['partner']}: {cdr['state']}, {cdr['total']} {cdr['currency']}, sent {cdr['sent']} times"
+        role = f", credits {cdr['credits']}" if cdr["credits"] else f", replaces {cdr['replaces']}" if cdr["replaces"] else ""
+        click.echo(f"    CDR {cdr['id']}{role} for {cdr['partner']}: {cdr['state']}, {cdr['total']} {cdr['currency']},"
+                   f" sent {cdr['sent']} times"
                    + (f", reference {cdr['reference']}" if cdr["reference"] else "")
                    + (f", {cdr['error']}" if cdr["error"] else ""))  # fmt: skip
         for loss in json.loads(cdr["losses"]):

@@ -22,9 +22,11 @@ from bridge.cli.serve import CONFIG
 from bridge.config import load
 from bridge.roaming.audit import Unsettled
 from bridge.roaming.billing import ByHand
+from bridge.roaming.credits import NotCredited
 from bridge.roaming.held import Desk, NothingHeld
 
 if TYPE_CHECKING:
+    from bridge.app import Bridge
     from bridge.roaming.storage import SessionRow
     from bridge.store.sqlite import SqliteStore
 
@@ -46,6 +48,9 @@ class _Kwh(click.ParamType[Decimal]):
         if not made.is_finite() or made < 0:
             self.fail(f"{value} kWh cannot have been charged", param, ctx)
         return made
+
+
+KWH = _Kwh()
 
 
 @click.group("sessions")
@@ -96,7 +101,7 @@ def show(ident: str, config: Path) -> None:
 @ID
 @CONFIG
 @click.option("--tariff", help="Bill by this tariff, as it is now.")
-@click.option("--kwh", type=_Kwh(), help="The energy, where the registers are wrong: the CDR then tells no registers.")
+@click.option("--kwh", type=KWH, help="The energy, where the registers are wrong: the CDR then tells no registers.")
 @click.option("--start", type=TIME, help="When it began (UTC), where the charger's clock was wrong.")
 @click.option("--end", type=TIME, help="When it ended (UTC).")
 def settle(ident: str, config: Path, tariff: str | None, kwh: Decimal | None, start: datetime | None, end: datetime | None) -> None:
@@ -104,7 +109,7 @@ def settle(ident: str, config: Path, tariff: str | None, kwh: Decimal | None, st
 
     Exit status 2 if nothing waits by that name, 3 if it still cannot be settled.
     """
-    by_hand = ByHand(tariff, kwh, _utc(start), _utc(end))
+    by_hand = ByHand(tariff, kwh, utc(start), utc(end))
 
     async def work(desk: Desk) -> None:
         done = await desk.settle(ident, by_hand)
@@ -139,25 +144,33 @@ def _session(store: SqliteStore, ident: str) -> SessionRow | None:
     """A session by its id, its transaction number, or a CDR of it."""
     row = store.session(id=ident) or (store.session(tx=int(ident)) if ident.isdecimal() else None)
     cdr = store.cdr(ident) if row is None else None
+    while cdr is not None and (before := cdr.credits or cdr.replaces) is not None:
+        cdr = store.cdr(before)
     return row if cdr is None else store.session(id=cdr.session)
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def utc(moment: datetime | None) -> datetime | None:
+    """A time of the command line, which is UTC."""
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _at_the_desk(config: Path, work: Callable[[Desk], Awaitable[T]]) -> T:
+    return beside_the_bridge(config, lambda bridge: work(Desk(bridge.store, bridge.partners, bridge.core.billing)))
+
+
+def beside_the_bridge(config: Path, work: Callable[[Bridge], Awaitable[T]]) -> T:
+    """What a person decides. Exit status 2 if it is not there to be decided, 3 if it cannot be done."""
     from bridge.app import beside
 
     opened(config).close()
 
     async def run() -> T:
         async with beside(load(config)) as bridge:
-            return await work(Desk(bridge.store, bridge.partners, bridge.core.billing))
+            return await work(bridge)
 
     try:
         return asyncio.run(run())
-    except NothingHeld as why:
+    except (NothingHeld, NotCredited) as why:
         click.echo(str(why), err=True)
         sys.exit(2)
     except Unsettled as why:

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 
 from bridge.errors import Refused
 from bridge.model import json as model_json
+from bridge.model.cdr import Cdr
 from bridge.model.common import Price
 from bridge.model.ids import PartyId
 from bridge.model.location import Location
@@ -98,12 +99,7 @@ class Biller:
             return Bill(None, [], [Happening("session without authorisation", ref=row.id, detail="nothing to bill")])
         evse = self._evse(row)
         try:
-            if by_hand is not None:
-                row = self._corrected(row, evse, by_hand)
-            situation = self._situation(row, evse)
-            if by_hand is not None and by_hand.tariff is not None:
-                situation = evolve(situation, switches=())  # one tariff, whatever the driver wanted meanwhile
-            cdr = settle.as_cdr(row, samples, situation, self.now(), by_hand.kwh if by_hand is not None else None)
+            cdr = self.cdr(row, samples, by_hand)
         except Unsettled as why:
             return self._held(row, str(why))
         except Exception as why:  # noqa: BLE001
@@ -115,6 +111,16 @@ class Biller:
         due = partner is not None and self.agreed(kinds.CDRS, row, evse) is not None
         entry = ledger.entered(unsent, cdr, partner) if partner is not None and due else ledger.kept(unsent)
         return Bill(entry.row, [*self.told(row), *entry.outbound], [entry.happening])
+
+    def cdr(self, row: SessionRow, samples: Sequence[MeterSample], by_hand: ByHand | None = None) -> Cdr:
+        """The CDR of an ended session, by what a person says of it. Raises Unsettled."""
+        evse = self._evse(row)
+        if by_hand is not None:
+            row = self._corrected(row, evse, by_hand)
+        situation = self._situation(row, evse)
+        if by_hand is not None and by_hand.tariff is not None:
+            situation = evolve(situation, switches=())  # one tariff, whatever the driver wanted meanwhile
+        return settle.as_cdr(row, samples, situation, self.now(), by_hand.kwh if by_hand is not None else None)
 
     def _held(self, row: SessionRow, because: str) -> Bill:
         return Bill(None, self.told(row), [Happening(HELD, row.partner, row.id, because)], because)

@@ -164,6 +164,10 @@ class CdrRow:
     sent: int = 0
     error: str | None = None
     settled: datetime | None = None
+    credits: str | None = None
+    """The CDR that this one credits: it goes out after that was acknowledged."""
+    replaces: str | None = None
+    """The CDR in whose place this one stands: it goes out after the credit of that was acknowledged."""
 
 
 @frozen

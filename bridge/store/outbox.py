@@ -58,12 +58,16 @@ AND NOT EXISTS (SELECT 1 FROM outbox AS older WHERE older.partner = job.partner 
   AND older.state IN ('waiting', 'taken') AND older.id < job.id)
 AND NOT (job.kind = 'status' AND EXISTS (SELECT 1 FROM outbox AS place WHERE place.partner = job.partner AND place.kind = 'location'
   AND place.source = job.source AND place.state IN ('waiting', 'taken') AND (place.due > :now OR place.state = 'taken')))
+AND NOT (job.kind = 'cdr' AND EXISTS (SELECT 1 FROM cdr AS mine WHERE mine.id = job.source AND (
+  EXISTS (SELECT 1 FROM cdr AS before WHERE before.id = mine.credits AND before.state <> 'acknowledged')
+  OR EXISTS (SELECT 1 FROM cdr AS before WHERE before.credits = mine.replaces AND before.state <> 'acknowledged'))))
 ORDER BY id LIMIT :most
 """
 
 
 def claim(db: sqlite3.Connection, partner: str, most: int, now: float | None = None) -> list[Job]:
-    """The oldest due job of each object, oldest first; a status waits until the location that it is about has gone out.
+    """The oldest due job of each object, oldest first; a status waits until the location that it is about has gone out, a
+    credit until the CDR that it credits was acknowledged, and what replaces that until the credit was.
 
     They are marked as taken until they are settled, put back, or the bridge starts again. Whether an object is inserted
     or updated is decided here, by whether the partner has it by now.

@@ -84,7 +84,7 @@ def cdr(r: sqlite3.Row) -> CdrRow:
     return CdrRow(
         r["id"], r["session"], r["partner"], r["operator"], bool(r["test"]), bytes(r["body"]), r["total"], r["currency"], r["kwh"],
         r["state"], json.loads(r["losses"]), moment_of(r["created"]) or datetime.now(UTC), r["reference"], r["sent"], r["error"],
-        moment_of(r["settled"]))  # fmt: skip
+        moment_of(r["settled"]), r["credits"], r["replaces"])  # fmt: skip
 
 
 def outcome(r: sqlite3.Row) -> OutcomeRow:
@@ -96,7 +96,7 @@ def outcome(r: sqlite3.Row) -> OutcomeRow:
 def add_cdr(db: sqlite3.Connection, row: CdrRow) -> None:
     """A CDR enters the ledger."""
     db.execute(
-        "INSERT INTO cdr (id, session, partner, operator, test, body, total, currency, kwh, state, losses, created, error)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO cdr (id, session, partner, operator, test, body, total, currency, kwh, state, losses, created, error, credits,"
+        " replaces) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (row.id, row.session, row.partner, row.operator, int(row.test), row.body, row.total, row.currency, row.kwh, row.state,
-         json.dumps(row.losses, default=str), text_of(row.created), row.error))  # fmt: skip
+         json.dumps(row.losses, default=str), text_of(row.created), row.error, row.credits, row.replaces))  # fmt: skip

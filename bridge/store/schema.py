@@ -140,9 +140,16 @@ CREATE TABLE client (
     updated TEXT NOT NULL, PRIMARY KEY (list, country_code, party_id, role)) WITHOUT ROWID;
 """
 
+CREDITS = """
+ALTER TABLE cdr ADD COLUMN credits TEXT;
+ALTER TABLE cdr ADD COLUMN replaces TEXT;
+CREATE UNIQUE INDEX cdr_credits ON cdr (credits) WHERE credits IS NOT NULL;
+CREATE UNIQUE INDEX cdr_replaces ON cdr (replaces) WHERE replaces IS NOT NULL;
+"""
+
 MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD),
               ("005_upstream", UPSTREAM), ("006_charging", CHARGING), ("007_pages", PAGES), ("008_place", PLACE),
-              ("009_clients", CLIENTS))  # fmt: skip
+              ("009_clients", CLIENTS), ("010_credits", CREDITS))  # fmt: skip
 
 _SET = "bridge"
 

@@ -22,6 +22,10 @@ _DEAD = "kind = 'cdr' AND state = 'dead' AND COALESCE(json_extract(meta, '$.cdr'
 
 _REFUSED = "SELECT * FROM cdr WHERE (state = 'refused' OR (state = 'kept' AND error IS NOT NULL))"
 """Those that a partner or the audit said no to, and those that nobody could be given."""
+_BEHIND = """
+SELECT id, partner FROM cdr WHERE state IN ('waiting', 'refused') AND (credits = ?1
+OR replaces = (SELECT credits FROM cdr WHERE id = ?1))
+"""
 
 
 class Settlements:
@@ -84,11 +88,22 @@ class Settlements:
         def work(db: sqlite3.Connection) -> bool:
             if db.execute(_REFUSED + " AND id = ?", (ident,)).fetchone() is None:
                 return False
-            db.execute("UPDATE cdr SET state = 'discarded' WHERE id = ?", (ident,))
-            db.execute("UPDATE published SET removed = 1 WHERE kind = 'cdr' AND source = ?", (ident,))
-            db.execute(
-                "DELETE FROM outbox WHERE kind = 'cdr' AND state = 'dead' AND COALESCE(json_extract(meta, '$.cdr'), key) = ?", (ident,)
-            )
+            _discard(db, ident)
+            records.happened(db, history)
+            return True
+
+        return await self.db.write(work)
+
+    async def correct(self, rows: Sequence[CdrRow], outbound: Sequence[Outbound], history: Sequence[Happening]) -> bool:
+        original = rows[0].credits
+
+        def work(db: sqlite3.Connection) -> bool:
+            known = db.execute("SELECT 1 FROM cdr WHERE credits = ?", (original,)).fetchone()
+            if known is not None or original is None or _state(db, "cdr", original) != "acknowledged":
+                return False
+            for row in rows:
+                records.add_cdr(db, row)
+            published.send(db, outbound)
             records.happened(db, history)
             return True
 
@@ -109,6 +124,10 @@ class Settlements:
         row = self.db.read.execute(_REASON, (ident,)).fetchone()
         return "" if row is None else str(row["detail"])
 
+    def credit(self, ident: str) -> CdrRow | None:
+        row = self.db.read.execute("SELECT * FROM cdr WHERE credits = ?", (ident,)).fetchone()
+        return None if row is None else records.cdr(row)
+
     def open_cdrs(self) -> list[OpenCdr]:
         return sessions.open_cdrs(self.db.read)
 
@@ -127,6 +146,17 @@ class Settlements:
 def _state(db: sqlite3.Connection, table: str, ident: str) -> str | None:
     row = db.execute(f"SELECT state FROM {table} WHERE id = ?", (ident,)).fetchone()  # noqa: S608  (one of two names)
     return None if row is None else str(row["state"])
+
+
+def _discard(db: sqlite3.Connection, ident: str) -> None:
+    """A CDR is not sent any more, nor shown; nor is what waits behind it: its credit, and what follows that."""
+    db.execute("UPDATE cdr SET state = 'discarded' WHERE id = ?", (ident,))
+    db.execute("UPDATE published SET removed = 1 WHERE kind = 'cdr' AND source = ?", (ident,))
+    db.execute("DELETE FROM outbox WHERE kind = 'cdr' AND state IN ('waiting', 'dead') AND"
+               " COALESCE(json_extract(meta, '$.cdr'), key) = ?", (ident,))  # fmt: skip
+    for row in db.execute(_BEHIND, (ident,)).fetchall():
+        records.happened(db, [Happening("CDR discarded", row["partner"], row["id"], f"{ident}, behind which it waited, was discarded")])
+        _discard(db, row["id"])
 
 
 def _settle(

@@ -277,6 +277,29 @@ async def test_a_credit_of_what_we_priced_is_what_we_priced(tmp_path: Path) -> N
     assert evolve(other, id=one.id, credit=None, credit_reference_id=None, total_cost=one.total_cost, last_updated=one.last_updated) == one
 
 
+async def test_neither_a_credit_nor_what_follows_it_overtakes(tmp_path: Path) -> None:
+    w = await above(tmp_path)
+    await w.deliver()
+    w.partner().answers = [Retry("silence", 0.0, sent=True)]
+    await w.up.post_cdr(CSMS, cdr())
+    await w.up.post_cdr(CSMS, credit(cdr(), "C1-CREDIT", Price(Decimal("-5.55"), Decimal("-6.60"))))
+    await w.up.post_cdr(CSMS, evolve(cdr(), id=CdrId("C2"), total_cost=Price(Decimal(5))))
+    await w.core.dispatchers["emsp"].round()
+    assert [j.key for j in w.partner().sent if j.kind is Kind.CDR] == ["DE*ABC/C1"]
+    assert [c.id for c in await w.told(Kind.CDR)] == ["C1", "C1-CREDIT", "C2"]
+
+
+async def test_what_was_credited_is_not_credited_again(tmp_path: Path) -> None:
+    w = await above(tmp_path)
+    await w.up.post_cdr(CSMS, cdr())
+    for ident in ("C1-CREDIT", "C1-AGAIN"):
+        await w.up.post_cdr(CSMS, credit(cdr(), ident, Price(Decimal("-5.55"), Decimal("-6.60"))))
+    entries = {e.id: e for e in w.entries()}
+    assert {ident: e.state for ident, e in entries.items() if e.id != "DE*ABC/C1"} == {
+        "DE*ABC/C1-CREDIT": "waiting", "DE*ABC/C1-AGAIN": "kept"}  # fmt: skip
+    assert "has credited already" in str(entries["DE*ABC/C1-AGAIN"].error)
+
+
 async def test_a_credit_of_nothing_needs_a_person(tmp_path: Path) -> None:
     w = await above(tmp_path)
     await w.up.post_cdr(CSMS, credit(cdr("C0"), "C0-CREDIT", Price(Decimal(-1))))

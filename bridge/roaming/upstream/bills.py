@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from attrs import evolve
 
 from bridge.model.cdr import Cdr, CdrPlace
-from bridge.model.common import Price, TaxAmount
+from bridge.model.common import Price
 from bridge.model.ids import EvseId, OperatorId, evse_key
 from bridge.model.location import Evse, Location
 from bridge.model.session import ChargingPeriod, Session
@@ -23,6 +23,7 @@ from bridge.model.token import SessionToken
 from bridge.roaming import settle
 from bridge.roaming.audit import Unsettled
 from bridge.roaming.authorise import Decision
+from bridge.roaming.credits import credit_of
 from bridge.roaming.views import with_tariff
 from bridge.roaming.whole import around, filled
 
@@ -122,14 +123,9 @@ def credit_for(cdr: Cdr, original: Cdr, *, repriced: bool) -> Cdr:
 
     ``repriced``: the original was not billed at the operator's prices, and neither is the credit.
     """
-    total = _negated(original.total_cost) if repriced and original.total_cost is not None else cdr.total_cost
-    return evolve(original, id=cdr.id, credit=True, credit_reference_id=original.id, last_updated=cdr.last_updated, remark=cdr.remark,
-                  invoice_reference_id=cdr.invoice_reference_id, total_cost=total)  # fmt: skip
-
-
-def _negated(price: Price) -> Price:
-    taxes = tuple(TaxAmount(t.name, -t.amount, t.percentage, t.account_number) for t in price.taxes)
-    return Price(-price.excl if price.excl is not None else None, -price.incl if price.incl is not None else None, taxes)
+    made = credit_of(original, cdr.id, cdr.last_updated)
+    total = made.total_cost if repriced and original.total_cost is not None else cdr.total_cost
+    return evolve(made, remark=cdr.remark, invoice_reference_id=cdr.invoice_reference_id, total_cost=total)
 
 
 def in_seconds(cdr: Cdr, format_: str) -> Cdr:

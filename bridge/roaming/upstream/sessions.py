@@ -243,7 +243,7 @@ class Told:
         row = self._session_of(scope, cdr)
         if row.auth is None:
             return ledger.for_a_person(unsent, NOBODY)
-        unsent = evolve(unsent, partner=row.partner, test=row.test)
+        unsent = evolve(unsent, partner=row.partner, test=row.test, replaces=self._replaced(scope, cdr))
         partner = self.partners.get(row.partner or "")
         if partner is None or not self._agreed(kinds.CDRS, scope, row):
             return ledger.kept(unsent, row.auth["reason"] if row.partner is None else "no partner is due one")
@@ -264,9 +264,11 @@ class Told:
             return ledger.kept(unsent, f"{original.id}, which it credits, went to nobody")
         if original.state == "refused":
             raise Unsettled(f"{original.id}, which it credits, has not been taken")
+        if (before := self.store.credit(original.id)) is not None:
+            raise Unsettled(f"it credits {original.id}, which {before.id} has credited already")
         billed = _cdr(original.body)
         made = bills.credit_for(cdr, billed, repriced=billed.total_cost != _cdr(told.body).total_cost)
-        return self._goes(made, evolve(unsent, partner=original.partner, test=original.test), partner)
+        return self._goes(made, evolve(unsent, partner=original.partner, test=original.test, credits=original.id), partner)
 
     def _goes(self, cdr: Cdr, unsent: CdrRow, partner: Partner) -> ledger.Entry:
         made = bills.in_seconds(cdr, partner.format)
@@ -280,6 +282,13 @@ class Told:
         told = [_cdr(one.body) for one in self.store.cdrs_told(scope.operator, str(cdr.session_id))]
         credited = {str(one.credit_reference_id).upper() for one in told if one.credit}
         return next((str(one.id) for one in told if not one.credit and str(one.id).upper() not in credited), None)
+
+    def _replaced(self, scope: Scope, cdr: Cdr) -> str | None:
+        """The number of the CDR that was credited before this one was told for its session: this one follows the credit."""
+        told = self.store.cdrs_told(scope.operator, str(cdr.session_id)) if cdr.session_id is not None else []
+        rows = [row for one in told if (row := self.store.cdr(one.entry)) is not None]
+        credited, replaced = {row.credits for row in rows}, {row.replaces for row in rows}
+        return next((row.id for row in rows if row.id in credited and row.id not in replaced), None)
 
     def _billed(self, scope: Scope, cdr: Cdr, row: SessionTold) -> Cdr:
         """The CDR with the money that its owner pays. Raises Unsettled."""

@@ -128,6 +128,10 @@ class UpstreamStorage(Storage, Protocol):
         """All CDRs of a session."""
         ...
 
+    def credit(self, ident: str) -> CdrRow | None:
+        """The CDR of our ledger that credits one of it."""
+        ...
+
     async def save_cdr_told(self, row: CdrTold, entry: CdrRow, outbound: Sequence[Outbound], history: Sequence[Happening] = ()) -> bool:
         """A CDR, its place in the ledger and what goes out; False if there is one of this id (nothing changes then)."""
         ...
