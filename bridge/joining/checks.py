@@ -123,7 +123,7 @@ def tariffs(f: Facts) -> Finding | None:
     if without:
         return _open(f"an agreement for {_some(without)} names no tariff")
     named = sorted({ident for one in mine for ident in one.tariffs.values()})
-    missing = [ident for ident in named if not f.tariff(ident)]
+    missing = sorted({ident for one in mine for ident in one.tariffs.values() if not f.tariff(ident, one.operator)})
     return _wrong(f"not imported: {_some(missing)}") if missing else _done(_some(named))
 
 

@@ -140,9 +140,9 @@ class Facts:
         """A mark of the store."""
         return None if self.store is None else self.store.mark(name)
 
-    def tariff(self, ident: str) -> bool:
-        """Whether a tariff is among ours."""
-        return self.store is not None and self.store.thing("tariff", ident) is not None
+    def tariff(self, ident: str, operator: str) -> bool:
+        """Whether a tariff is among those of an operator of ours."""
+        return self.store is not None and self.store.thing("tariff", ident, operator=operator) is not None
 
     @cached_property
     def said(self) -> frozenset[str]:

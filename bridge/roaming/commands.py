@@ -12,6 +12,7 @@ from bridge.model.command import Command, CommandKind, CommandOutcome, CommandRe
 from bridge.model.location import Status
 from bridge.model.token import Allowed, Token
 from bridge.roaming import agreements as kinds
+from bridge.roaming.addressed import evse_of
 from bridge.roaming.agreements import Book
 from bridge.roaming.authorise import Decision, alias, fault, fingerprint
 from bridge.roaming.outcomes import Outcomes
@@ -128,13 +129,8 @@ class Commands:
     def _evse(self, partner: str, command: Command) -> EvseRow | None:
         """The EVSE that is meant, if the partner may use it; of a location only, one that is free."""
         if command.evse_uid is not None or command.evse_id is not None:
-            one = self.store.evse(str(command.evse_id)) if command.evse_id is not None else None
-            if one is None and command.evse_uid is not None:
-                one = self.store.evse_by_uid(str(command.evse_uid), str(command.location_id) if command.location_id is not None else None)
-            if one is None or not self._allowed(partner, one):
-                return None
-            elsewhere = command.location_id is not None and one.location.upper() != str(command.location_id).upper()
-            return None if elsewhere else one
+            one = evse_of(self.store, command, lambda evse: self._allowed(partner, evse))
+            return one if one is not None and self._allowed(partner, one) else None
         if command.location_id is None:
             return None
         here = [e for e in self.store.evses_of(str(command.location_id)) if self._allowed(partner, e)]

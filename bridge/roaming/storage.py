@@ -245,16 +245,16 @@ class Storage(Pending, Charging, ClientLists, Protocol):
         """A key as it is stored: identifiers are compared without case. One that is not there is as given."""
         ...
 
-    def thing(self, kind: str, key: str, *, operator: str | None = None) -> Thing | None:
-        """One location or tariff, of any operator or of one."""
+    def thing(self, kind: str, key: str, *, operator: str) -> Thing | None:
+        """One location or tariff: keys are unique with their operator only."""
         ...
 
     def evse(self, evse_id: str) -> EvseRow | None:
         """By EVSE-ID, however it is spelled."""
         ...
 
-    def evse_by_uid(self, uid: str, location: str | None = None) -> EvseRow | None:
-        """By OCPI uid, which is unique with its operator only, and location."""
+    def evses_by_uid(self, uid: str, location: str | None = None) -> list[EvseRow]:
+        """By OCPI uid, which is unique with its operator only, and location: those that are there first, then by operator."""
         ...
 
     def evses_at(self, charge_point: str, connector: int | None = None) -> list[EvseRow]:

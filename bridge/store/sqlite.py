@@ -72,9 +72,8 @@ class SqliteStore(Rewriting, Pending, Charging, ClientLists, Settlements, Upstre
                                     (kind, operator, origin))  # fmt: skip
         return {r["key"]: (r["hash"], bool(r["removed"])) for r in rows}
 
-    def thing(self, kind: str, key: str, *, operator: str | None = None) -> Thing | None:
-        r = self.db.read.execute("SELECT * FROM thing WHERE kind = ?1 AND key = ?2 AND (?3 IS NULL OR operator = ?3)",
-                                 (kind, key, operator)).fetchone()  # fmt: skip
+    def thing(self, kind: str, key: str, *, operator: str) -> Thing | None:
+        r = self.db.read.execute("SELECT * FROM thing WHERE kind = ? AND operator = ? AND key = ?", (kind, operator, key)).fetchone()
         return None if r is None else records.thing(r)
 
     def spelled(self, kind: str, operator: str, key: str) -> str:
@@ -88,7 +87,7 @@ class SqliteStore(Rewriting, Pending, Charging, ClientLists, Settlements, Upstre
 
     def scopes(self, location: str | None = None) -> list[Scope]:
         rows = self.db.read.execute("SELECT DISTINCT operator, groups, origin FROM thing WHERE kind = 'location'"
-                                    " AND (?1 IS NULL OR key = ?1)", (location,))  # fmt: skip
+                                    " AND (?1 IS NULL OR key = ?1) ORDER BY operator, origin, groups", (location,))  # fmt: skip
         return [Scope(r["operator"], records.groups(r["groups"]), r["origin"]) for r in rows]
 
     def published(self, partner: str, kind: Kind, source: str) -> list[Shown]:
@@ -105,9 +104,10 @@ class SqliteStore(Rewriting, Pending, Charging, ClientLists, Settlements, Upstre
     def evse(self, evse_id: str) -> EvseRow | None:
         return _first(self.db.read.execute("SELECT * FROM evse WHERE evse_id = ?", (evse_key(evse_id),)), records.evse)
 
-    def evse_by_uid(self, uid: str, location: str | None = None) -> EvseRow | None:
-        return _first(self.db.read.execute("SELECT * FROM evse WHERE uid = ?1 AND (?2 IS NULL OR location = ?2 COLLATE NOCASE)"
-                                           " ORDER BY removed", (uid, location)), records.evse)  # fmt: skip
+    def evses_by_uid(self, uid: str, location: str | None = None) -> list[EvseRow]:
+        rows = self.db.read.execute("SELECT * FROM evse WHERE uid = ?1 AND (?2 IS NULL OR location = ?2 COLLATE NOCASE)"
+                                    " ORDER BY removed, operator, evse_id", (uid, location))  # fmt: skip
+        return [records.evse(r) for r in rows]
 
     def evses_at(self, charge_point: str, connector: int | None = None) -> list[EvseRow]:
         where, values = "charge_point = ? AND removed = 0", [charge_point]

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from bridge.model.command import Command, CommandKind, CommandResult
 from bridge.model.ids import EvseId, EvseUid, LocationId, SessionId, TokenUid
 from bridge.model.location import Status
 from bridge.model.token import Allowed, Token, TokenKind
 from bridge.roaming.ports import ChargerAnswer, ConnectorRef
+from bridge.roaming.storage import EvseRow
 from tests.roaming.roaming_world import CARD, FIRST, NOON, OTHER, SECOND, Asked, World, agreement, token
 
 Result = CommandResult
@@ -60,6 +62,22 @@ async def test_occupied_offline_unknown_and_foreign(tmp_path: Path) -> None:
     assert await run(w, start("DE*XXX*E1")) is Result.REJECTED
     assert not w.chargers.told
     assert len(w.history("command")) == 11
+
+
+async def test_of_one_uid_at_two_operators_the_partners_is_meant(tmp_path: Path) -> None:
+    """An OCPI uid is unique with its operator only, and a command names none."""
+    zeta = [evolve(agreement(name), operator="zeta") for name in ("app", "rival")]
+    w = await world(tmp_path, agreements=[agreement("app"), *zeta])
+    for number, operator in enumerate(("zeta", "acme", "mid"), 7):
+        ident = f"DE*{operator[:3].upper()}*E{number}"
+        row = EvseRow(ident, ident, "SAME", "L1", operator, charge_point=f"CP{number}", connector=1)
+        await w.store.save_things([], [row], [])
+    meant = Command(CommandKind.START_SESSION, DRIVER, location_id=LocationId("L1"), evse_uid=EvseUid("SAME"))
+    assert await run(w, meant, "rival") is Result.ACCEPTED
+    assert await run(w, meant, "app") is Result.ACCEPTED
+    assert [ref.charge_point for _, ref, _ in w.chargers.told] == ["CP7", "CP8"]
+    w.book._all = ()
+    assert await run(w, meant, "rival") is Result.REJECTED
 
 
 async def test_a_session_whose_stop_was_lost_does_not_occupy_for_ever(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ async def test_why_by_everything_that_is_known_of_a_session(tmp_path: Path, by: 
     told = run(tmp_path, "why", f"--{by}", value).output
     assert f"CDR {row.id} for owner: waiting, 4.00 EUR" in told
     assert "real-time: owner says ALLOWED" in told
+    assert told.count(f"session {row.session}") == 1
     assert CARD not in told
 
 

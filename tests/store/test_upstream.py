@@ -64,8 +64,8 @@ async def test_keys_are_found_however_they_are_spelled(store: SqliteStore) -> No
 async def test_uids_are_told_apart_by_their_location(store: SqliteStore) -> None:
     rows = [EvseRow(f"E{n}", f"E{n}", "1", f"L{n}", "acme", removed=n == 1) for n in (1, 2, 3)]
     await store.save_things([], rows, [])
-    found = {location: row.evse_id for location in (None, "l3", "L1", "L9") if (row := store.evse_by_uid("1", location)) is not None}
-    assert found == {None: "E2", "l3": "E3", "L1": "E1"}
+    found = {location: [row.evse_id for row in store.evses_by_uid("1", location)] for location in (None, "l3", "L1", "L9")}
+    assert found == {None: ["E2", "E3", "E1"], "l3": ["E3"], "L1": ["E1"], "L9": []}
 
 
 async def test_sessions_by_id_owner_and_evse(store: SqliteStore) -> None:

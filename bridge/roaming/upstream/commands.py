@@ -18,6 +18,7 @@ from bridge.model.command import Command, CommandKind, CommandOutcome, CommandRe
 from bridge.model.ids import EvseId, EvseUid, LocationId, SessionId, evse_key, mask
 from bridge.model.token import Allowed
 from bridge.roaming import agreements as kinds
+from bridge.roaming.addressed import evse_of
 from bridge.roaming.agreements import OWN, Book, Scope
 from bridge.roaming.authorise import Decision, fingerprint
 from bridge.roaming.expected import to_json
@@ -68,14 +69,14 @@ class PassedCommands:
         return self._place(partner, command)
 
     def _place(self, partner: str, command: Command) -> Target | None:
-        evse = self._evse(command)
+        evse = evse_of(self.store, command, lambda one: not one.removed and self._allowed(partner, one.scope))
         if evse is not None:
             scope, removed = evse.scope, evse.removed
         elif command.evse_id is None and command.location_id is not None:
-            found = [s for s in self.store.scopes(str(command.location_id)) if s.origin in self.sources]
+            found = [s for s in self.store.scopes(str(command.location_id)) if s.origin == OWN or s.origin in self.sources]
             if not found:
                 return None
-            scope, removed = found[0], False
+            scope, removed = next((s for s in found if self._allowed(partner, s)), found[0]), False
         else:
             return None
         if scope.origin == OWN:
@@ -90,13 +91,6 @@ class PassedCommands:
         if command.kind is CommandKind.UNLOCK_CONNECTOR and self._others(partner, evse):
             return evolve(target, refusal=CommandResult.REJECTED)
         return self._able(target)
-
-    def _evse(self, command: Command) -> EvseRow | None:
-        row = self.store.evse(str(command.evse_id)) if command.evse_id is not None else None
-        if row is None and command.evse_uid is not None:
-            row = self.store.evse_by_uid(str(command.evse_uid), str(command.location_id) if command.location_id is not None else None)
-        elsewhere = row is not None and command.location_id is not None and row.location.upper() != str(command.location_id).upper()
-        return None if elsewhere else row
 
     def _others(self, partner: str, evse: EvseRow | None) -> bool:
         """Whether somebody else's session runs there: unlocking would end it."""
