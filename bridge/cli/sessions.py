@@ -92,7 +92,8 @@ def show(ident: str, config: Path) -> None:
                f"tariff {row.auth.get('tariff') or 'none'}; register {row.meter_start} to {row.meter_stop} Wh")  # fmt: skip
     for one in store.samples(row.id):
         power = "" if one.power_kw is None else f", {one.power_kw} kW"
-        value = "signed value" if one.register_kwh is None else f"{one.register_kwh} kWh{power}"
+        current = "" if one.current_a is None else f", {one.current_a} A"
+        value = "signed value" if one.register_kwh is None else f"{one.register_kwh} kWh{power}{current}"
         click.echo(f"    {one.at.isoformat(timespec='seconds')}  {value}")
     store.close()
 

@@ -2,7 +2,8 @@
 
 Registers are Energy.Active.Import.Register in kWh, from Wh (the default) or kWh. A total stands before phases; phases
 count only where all three are told, since one of them alone says nothing about the others. Signed data is kept as the
-text that it is: a parser that writes it anew breaks the signature.
+text that it is: a parser that writes it anew breaks the signature. A current is that of all phases together (OCPI 2.2.1,
+mod_tariffs, min_current).
 """
 
 from __future__ import annotations
@@ -72,16 +73,18 @@ class _Moment:
                     return sum((phases[one] for one in family), Decimal(0))
         return None
 
-    def largest(self, measurand: str) -> Decimal | None:
-        """A current: the total where one is told, else that of the phase with most."""
+    def together(self, measurand: str) -> Decimal | None:
+        """A current: the total where one is told, else the sum of the phases that are: a car need not charge on all."""
         for phases in self.of(measurand):
-            lines = [amount for phase, amount in phases.items() if phase.startswith("L")]
-            if "" in phases or lines:
-                return phases.get("", max(lines, default=None))
+            if "" in phases:
+                return phases[""]
+            told = max(([phases[one] for one in family if one in phases] for family in _PHASES), key=len)
+            if told:
+                return sum(told, Decimal(0))
         return None
 
     def samples(self, at: datetime | None, otherwise: datetime, context: str | None) -> Iterable[MeterSample]:
-        register, power, current = self.total(_REGISTER), self.total(_POWER), self.largest(_CURRENT)
+        register, power, current = self.total(_REGISTER), self.total(_POWER), self.together(_CURRENT)
         charge = self.total(_SOC)
         signed = list(self.signed)
         if at is not None and any(one is not None for one in (register, power, current, charge)):

@@ -427,7 +427,10 @@ class ConnectorRef:
 
 @frozen
 class MeterSample:
-    """Meter values of one moment: ``register_kwh`` is the meter's register; the rest where the charger tells it."""
+    """Meter values of one moment: ``register_kwh`` is the meter's register; the rest where the charger tells it.
+
+    ``current_a`` is of all phases together, as tariffs restrict it.
+    """
 
     at: datetime
     register_kwh: Decimal | None = None

@@ -83,7 +83,7 @@ def readings(row: SessionRow, samples: Sequence[MeterSample]) -> list[Sample]:
             break
         if one.register_kwh is None or one.register_kwh < found[-1].kwh or one.at <= found[-1].time:
             continue
-        found.append(Sample(one.at, one.register_kwh, power=one.power_kw))
+        found.append(Sample(one.at, one.register_kwh, power=one.power_kw, current=one.current_a))
     if row.ended is not None and row.meter_stop is not None:
         last = register_kwh(row.meter_stop)
         while len(found) > 1 and found[-1].kwh > last:

@@ -38,10 +38,12 @@ def happened(db: sqlite3.Connection, history: Sequence[Happening]) -> None:
 
 def add_samples(db: sqlite3.Connection, session: str, samples: Sequence[MeterSample]) -> None:
     """A message that comes again adds nothing; what is signed is kept, also without a register beside it."""
-    db.executemany("INSERT OR REPLACE INTO sample (session, at, kwh, digest, power, signed, context) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    db.executemany("INSERT OR REPLACE INTO sample (session, at, kwh, digest, power, signed, context, amperes)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                    [(session, text_of(s.at), "" if s.register_kwh is None else str(s.register_kwh),
                      "" if s.signed is None else hashlib.sha256(f"{s.context} {s.signed}".encode()).hexdigest()[:16],
-                     None if s.power_kw is None else str(s.power_kw), s.signed, s.context)
+                     None if s.power_kw is None else str(s.power_kw), s.signed, s.context,
+                     None if s.current_a is None else str(s.current_a))
                     for s in samples if s.register_kwh is not None or s.signed is not None])  # fmt: skip
 
 
@@ -67,7 +69,8 @@ def sample(r: sqlite3.Row) -> MeterSample:
     """A meter value."""
     return MeterSample(
         moment_of(r["at"]) or datetime.now(UTC), Decimal(r["kwh"]) if r["kwh"] else None,
-        Decimal(r["power"]) if r["power"] is not None else None, signed=r["signed"], context=r["context"])  # fmt: skip
+        Decimal(r["power"]) if r["power"] is not None else None, Decimal(r["amperes"]) if r["amperes"] is not None else None,
+        signed=r["signed"], context=r["context"])  # fmt: skip
 
 
 def session(r: sqlite3.Row) -> SessionRow:

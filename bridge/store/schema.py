@@ -147,9 +147,11 @@ CREATE UNIQUE INDEX cdr_credits ON cdr (credits) WHERE credits IS NOT NULL;
 CREATE UNIQUE INDEX cdr_replaces ON cdr (replaces) WHERE replaces IS NOT NULL;
 """
 
+CURRENT = "ALTER TABLE sample ADD COLUMN amperes TEXT;"
+
 MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD),
               ("005_upstream", UPSTREAM), ("006_charging", CHARGING), ("007_pages", PAGES), ("008_place", PLACE),
-              ("009_clients", CLIENTS), ("010_credits", CREDITS))  # fmt: skip
+              ("009_clients", CLIENTS), ("010_credits", CREDITS), ("011_current", CURRENT))  # fmt: skip
 
 _SET = "bridge"
 

@@ -726,7 +726,7 @@ def test_power_current_and_state_of_charge() -> None:
         {"value": "55", "measurand": "SoC", "unit": "Percent", "location": "EV"},
         {"value": "230", "measurand": "Voltage", "unit": "V"},
     )
-    assert found == MeterSample(AT, None, Decimal(11), Decimal("16.1"), Decimal(55))
+    assert found == MeterSample(AT, None, Decimal(11), Decimal("32.0"), Decimal(55))
 
 
 def test_signed_data_is_kept_to_the_letter() -> None:

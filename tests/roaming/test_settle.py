@@ -40,6 +40,22 @@ PARKING = TariffElement((PriceComponent(Dimension.PARKING_TIME, Decimal("3.333")
                          PriceComponent(Dimension.ENERGY, Decimal("0.3337"), Decimal(1), Decimal(19))))  # fmt: skip
 
 
+async def test_what_the_current_costs_is_what_was_measured_also_after_a_restart(tmp_path: Path) -> None:
+    dear = TariffElement((PriceComponent(Dimension.ENERGY, Decimal("1.00"), Decimal(1), Decimal(19)),),
+                         Restrictions(min_current=Decimal(32)))  # fmt: skip
+    w = World(tmp_path, [Asked("owner", Allowed.ALLOWED)])
+    await w.import_all(tariff("0.10", "T1", dear))
+    await w.core.tokens("owner", [token()])
+    number, _ = await w.sessions.started(FIRST, CARD, 0, NOON)
+    for minute, kwh, amperes in ((0, "0", "48"), (29, "4", "48"), (30, "4", "16")):
+        at = NOON + timedelta(minutes=minute, seconds=1)
+        await w.sessions.metered(FIRST, number, [MeterSample(at, Decimal(kwh), current_a=Decimal(amperes))])
+    w.restart()
+    assert [s.current_a for s in w.store.samples(w.store.session(tx=number).id)] == [48, 48, 16]  # type: ignore[union-attr]
+    await w.sessions.stopped("CP1", number, 6000, w.clock.ahead(hours=1), None, None, [])
+    assert w.cdr().total_energy_cost == Price(Decimal("4.20"), Decimal("5.00"))
+
+
 async def test_totals_are_the_tariff_engines_and_rounded_once(tmp_path: Path) -> None:
     w = World(tmp_path, [Asked("owner", Allowed.ALLOWED)])
     await w.import_all(tariff("0.40", "T1", PARKING))
