@@ -22,6 +22,7 @@ from bridge.roaming import ledger, settle, whole
 from bridge.roaming.agreements import Agreement, Book
 from bridge.roaming.audit import Unsettled
 from bridge.roaming.authorise import fault
+from bridge.roaming.disowned import UNHEARD
 from bridge.roaming.ports import Kind, MeterSample, Partner
 from bridge.roaming.publish import dumps
 from bridge.roaming.storage import CdrRow, EvseRow, Happening, Outbound, SessionRow, Storage
@@ -97,6 +98,8 @@ class Biller:
         """
         if not row.auth.get("accepted"):
             return Bill(None, [], [Happening("session without authorisation", ref=row.id, detail="nothing to bill")])
+        if self._disowned(row):
+            return self._held(row, UNHEARD)
         evse = self._evse(row)
         try:
             cdr = self.cdr(row, samples, by_hand)
@@ -132,6 +135,8 @@ class Biller:
         partner, evse = self.partners.get(row.partner or ""), self._evse(row)
         if partner is None or Kind.SESSION not in partner.kinds or self.agreed(kinds.SESSIONS, row, evse) is None:
             return []
+        if self._disowned(row):
+            return []  # the partner knows no such session, or not yet
         try:
             situation = self._situation(row, evse, priced=False)
             if situation.location is not None and evse is not None:
@@ -143,6 +148,10 @@ class Biller:
             log.error("session %s cannot be written for %s: %s", row.id, partner.name, fault(why))
             return []
         return [Outbound(partner.name, Kind.SESSION, row.id, e.key, e.body, e.meta) for e in encoded]
+
+    def _disowned(self, row: SessionRow) -> bool:
+        """Whether the partner that started a session remotely was not told so."""
+        return bool(row.auth.get("disowned")) or (row.auth.get("how") == "command" and self.store.unheard(row.auth["decision"]))
 
     # --- terms -------------------------------------------------------------------------------------------------------
 

@@ -177,7 +177,8 @@ class Commands:
                      waits: bool) -> CommandResult:  # fmt: skip
         """Start with an id tag that the charger can hold; the transaction is expected under it, also after a restart.
 
-        A charger that does not answer may start all the same: then the transaction still belongs to this partner.
+        A charger that does not answer may start all the same: then the transaction still belongs to a partner that was told
+        to wait for it (OCPI). One that waits for this (OICP) hears a failure, so for it the start is over.
         """
         tag = self._tag(partner, command, ref)
         reply = AuthorisationAnswer(Allowed.ALLOWED, command.token, str(command.provider) if command.provider else None,
@@ -185,12 +186,33 @@ class Commands:
         decision = Decision(decision_id, ChargerAnswer.ACCEPTED, "command", f"started by {partner}", partner, command.token, reply)
         expectations = self.sessions.expectations
         await expectations.remote(ref.charge_point, ref.connector, tag, decision, evse.evse_id, answered=not waits)
-        result = await self.chargers.start(ref, tag)
+        if waits:
+            return await self._heard(ref, tag, decision_id)
+        result = await self._asked(ref, tag, decision_id)
         if result not in (CommandResult.ACCEPTED, CommandResult.TIMEOUT):
             await expectations.not_remote(ref.charge_point, tag)
-        elif waits:
-            await expectations.answered(ref.charge_point, tag)
         return result
+
+    async def _heard(self, ref: ConnectorRef, tag: str, decision: str) -> CommandResult:
+        """Start for a partner that waits: it has started only if the partner hears so."""
+        heard = False
+        try:
+            result = await self._asked(ref, tag, decision)
+            if result is CommandResult.ACCEPTED:
+                await self.sessions.answered(decision)
+                heard = True
+        finally:  # also when the adapter can wait no longer
+            if heard:
+                self.sessions.expectations.waited(decision)
+            else:
+                await self.sessions.failed(decision)
+        return result
+
+    async def _asked(self, ref: ConnectorRef, tag: str, decision: str) -> CommandResult:
+        """What the charger says; a transaction that has begun is an answer, too."""
+        result = await self.chargers.start(ref, tag)
+        begun = result is CommandResult.TIMEOUT and self.store.session_by(decision) is not None
+        return CommandResult.ACCEPTED if begun else result
 
     async def _reserve(self, partner: str, command: Command, ref: ConnectorRef) -> CommandResult:
         if command.kind is not CommandKind.RESERVE_NOW or command.expires is None or command.reservation_id is None:

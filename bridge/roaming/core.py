@@ -99,6 +99,7 @@ class Core:
 
     def control(self, chargers: ChargerControl) -> None:
         """Where commands and charging profiles go."""
+        self.sessions.disowned.chargers = chargers
         outcomes = Outcomes(self.store, self.partners, self.now)
         self._commands = Commands(self.store, self.partners, self.book, chargers, self.sessions, outcomes, self.now, self.upstream.commands)
         self._profiles = Profiles(self.store, self.partners, self.book, chargers, outcomes, self.now, self.profile_seconds)
@@ -106,6 +107,7 @@ class Core:
 
     async def start(self, pull_seconds: Mapping[str, float]) -> None:
         """Open the partners, begin delivering and pulling tokens."""
+        await self.sessions.resume()
         for name, partner in self.partners.items():
             await partner.open()
             await self.formats.begin(name)
@@ -200,6 +202,7 @@ class Core:
             await self.clients.stop()
         if self._commands is not None:
             await self._commands.close()
+        await self.sessions.disowned.close()
         self.sessions.expectations.forget()
         await self.authoriser.releases.close()
         await asyncio.gather(*(dispatcher.stop() for dispatcher in self.dispatchers.values()))

@@ -2,8 +2,8 @@
 
 A card that was accepted is remembered in memory: after a restart it is decided anew. A remote start is remembered in the
 store, before the charger hears of it: its CDR has to reach whoever started it, whatever happens in between. Only one whose
-partner waited for our answer and cannot have got it, because the bridge ended before, is over: the partner took it for
-failed (Hubject takes no CDR for such a session), so the charger is told to stop.
+partner waited for our answer and did not hear that it succeeded is over, because the charger was silent or the bridge ended
+before: the partner takes it for failed (Hubject takes no CDR for such a session), so nothing may begin by it.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.model import json as model_json
 from bridge.model.ids import mask
 from bridge.model.token import Allowed, Token
 from bridge.roaming.authorise import Authoriser, Decision, fingerprint, the_only
+from bridge.roaming.disowned import UNHEARD
 from bridge.roaming.pending import ExpectedRow
 from bridge.roaming.ports import AuthorisationAnswer, ChargerAnswer
 from bridge.roaming.publish import dumps
-from bridge.roaming.storage import DecisionRow, EvseRow, Storage
+from bridge.roaming.storage import DecisionRow, EvseRow, SessionRow, Storage
 
 REMEMBERED = timedelta(minutes=15)
 """How long a decision about a card, or a remote start, waits for the transaction to begin (OCPI 2.2.1, mod_commands)."""
@@ -49,7 +50,8 @@ class Expectations:
         self.authoriser = authoriser
         self.now = now
         self._cards: dict[tuple[str, str], Expected] = {}
-        self._asked: set[tuple[str, str]] = set()
+        self._waiting: dict[tuple[str, str], str] = {}
+        """Remote starts, by the decision, whose partner waits for our answer now."""
 
     def card(self, charge_point: str, id_token: str, decision: Decision) -> None:
         """A card was accepted here."""
@@ -68,7 +70,7 @@ class Expectations:
         for row in self.store.overdue(now):
             if row.answered:
                 self._release(from_json(row.decision), self.store.evses_at(row.charge_point, row.connector), NOTHING)
-            self._asked.discard((row.charge_point, row.card))
+            self._waiting.pop((row.charge_point, row.card), None)
             await self.store.unexpect(row.charge_point, row.card)
 
     def forget(self) -> None:
@@ -90,25 +92,50 @@ class Expectations:
         contract = decision.token.contract_id if decision.token is not None else None
         row = DecisionRow(decision.id, now, charge_point, evse_id, mask(id_token), card, str(contract) if contract else None,
                           decision.answer.value, f"{decision.how}: {decision.reason}", decision.partner, [], 0.0)  # fmt: skip
-        self._asked.add((charge_point, card))
+        if not answered:
+            self._waiting[charge_point, card] = decision.id
         await self.store.expect(ExpectedRow(charge_point, card, connector, to_json(decision), now + REMEMBERED, answered), row)
 
-    async def answered(self, charge_point: str, id_token: str) -> None:
-        """The partner that waited is about to hear that it started."""
-        await self.store.answered(charge_point, fingerprint(id_token))
+    async def answered(self, decision: str) -> None:
+        """The partner that waited is about to hear that it started; durable when it returns."""
+        await self.store.answered(decision)
+
+    def waited(self, decision: str) -> None:
+        """The partner waits no longer: unless it was answered, this start is over."""
+        self._waiting = {key: waiting for key, waiting in self._waiting.items() if waiting != decision}
 
     async def not_remote(self, charge_point: str, id_token: str) -> None:
         """The charger refused: it will not begin."""
-        self._asked.discard((charge_point, fingerprint(id_token)))
         await self.store.unexpect(charge_point, fingerprint(id_token))
+
+    def over(self, charge_point: str, id_token: str, connector: int) -> Decision | None:
+        """The refusal of what begins by a start that its partner takes for failed, unless the card was shown since."""
+        card = fingerprint(id_token)
+        row = self.store.expected(charge_point, card)
+        if row is None or row.answered or row.until <= self.now() or row.connector not in (None, connector):
+            return None
+        if (charge_point, card) in self._cards or (charge_point, card) in self._waiting:
+            return None
+        return evolve(from_json(row.decision), answer=ChargerAnswer.INVALID, reason=UNHEARD)
+
+    def given_up(self, session: SessionRow) -> bool:
+        """Whether the partner that started a session remotely was not told so, and will not be."""
+        decision = session.auth["decision"]
+        return decision not in self._waiting.values() and self.store.unheard(decision)
+
+    def abandoned(self) -> list[str]:
+        """The decisions of remote starts whose partner waited in vain, such as before a restart."""
+        waiting = set(self._waiting.values())
+        return [ident for row in self.store.unanswered() if (ident := from_json(row.decision).id) not in waiting]
 
     def find(self, charge_point: str, id_token: str, connector: int | None = None) -> Expected | None:
         """What is expected of this card, if it still holds: a token that was revoked since is to be decided anew."""
         card = fingerprint(id_token)
         row = self.store.expected(charge_point, card)
-        ours = row is not None and (row.answered or (charge_point, card) in self._asked)
-        if ours and row is not None and row.until > self.now() and (connector is None or row.connector in (None, connector)):
-            return Expected(from_json(row.decision), row.until, row.connector)
+        if row is not None and row.until > self.now() and (connector is None or row.connector in (None, connector)):
+            decision = from_json(row.decision)
+            if row.answered or (self._waiting.get((charge_point, card)) == decision.id and self.store.session_by(decision.id) is None):
+                return Expected(decision, row.until, row.connector)
         found = self._cards.get((charge_point, card))
         if found is None:
             return None
@@ -122,7 +149,6 @@ class Expectations:
     def came(self, charge_point: str, id_token: str) -> None:
         """The transaction began (the store forgets a remote start together with opening the session)."""
         self._cards.pop((charge_point, fingerprint(id_token)), None)
-        self._asked.discard((charge_point, fingerprint(id_token)))
 
 
 def to_json(decision: Decision) -> bytes:

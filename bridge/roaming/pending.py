@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from bridge.roaming.storage import DecisionRow, Happening
+    from bridge.roaming.storage import DecisionRow, Happening, SessionRow
 
 
 @frozen
@@ -76,8 +76,24 @@ class Pending(Protocol):
         """Remote starts that are not expected any more."""
         ...
 
-    async def answered(self, charge_point: str, card: str) -> None:
-        """The partner is about to be told that it started."""
+    def unanswered(self) -> list[ExpectedRow]:
+        """Remote starts whose partner waits for our answer, or waited and got none."""
+        ...
+
+    def unheard(self, decision: str) -> bool:
+        """Whether the partner of a remote start, by this decision, is one of them."""
+        ...
+
+    async def answered(self, decision: str) -> None:
+        """The partner is about to be told that its remote start, by this decision, succeeded."""
+        ...
+
+    async def disown(self, decision: str, because: str) -> SessionRow | None:
+        """A remote start is over, for its partner takes it for failed: nothing can begin by it. The session that began, marked."""
+        ...
+
+    def disowned(self) -> list[SessionRow]:
+        """Such sessions that still run."""
         ...
 
     async def unexpect(self, charge_point: str, card: str) -> None:

@@ -14,6 +14,7 @@ from bridge.model.location import Status
 from bridge.roaming import settle
 from bridge.roaming.authorise import Authoriser, Decision, fingerprint, normal
 from bridge.roaming.billing import Biller
+from bridge.roaming.disowned import UNHEARD, Disowned
 from bridge.roaming.expected import Expectations
 from bridge.roaming.ports import ChargerAnswer, ConnectorRef, MeterSample
 from bridge.roaming.publish import Publisher, dumps
@@ -36,6 +37,7 @@ class Sessions:
         self.known_chargers = known_chargers
         self.wake = wake
         self.expectations = Expectations(store, authoriser, now)
+        self.disowned = Disowned(store)
         self._told: dict[str, float] = {}
         self.on_started: Callable[[str, str, str], None] = lambda charge_point, id_tag, session: None
         self.on_connected: Callable[[str], None] = lambda charge_point: None
@@ -88,18 +90,21 @@ class Sessions:
             return before.tx, ChargerAnswer(before.auth["answer"])
         evses = self.store.evses_at(ref.charge_point, ref.connector)
         expected = self.expectations.find(ref.charge_point, id_token, ref.connector)
-        decision = expected.decision if expected is not None else await self.authoriser.decide(ref.charge_point, id_token, evses)
+        over = self.expectations.over(ref.charge_point, id_token, ref.connector) if expected is None else None
+        decision = expected.decision if expected else over or await self.authoriser.decide(ref.charge_point, id_token, evses)
         if expected is None and decision.accepted:
             self.expectations.card(ref.charge_point, id_token, decision)  # the charger tells again what cannot be stored
         evse = evses[0] if evses else None
         accepted = decision.accepted
         terms = self.billing.terms(decision.partner if accepted else None, evse, decision.how)
+        auth = {**auth_of(decision), "tariff": terms.tariff_id, "free": terms.free, "at": self.now().isoformat()}
+        if over is not None:
+            auth["disowned"] = UNHEARD
         row = SessionRow(
             str(uuid.uuid4()), 0, ref.charge_point, ref.connector, evse.evse_id if evse else None, evse.location if evse else None,
             evse.operator if evse else None, decision.partner if accepted else None, id_token if accepted else _hidden(id_token),
             dumps(decision.token) if accepted and decision.token is not None else None,
-            {**auth_of(decision), "tariff": terms.tariff_id, "free": terms.free, "at": self.now().isoformat()}, terms.test,
-            at, meter_start_wh, tariff=terms.tariff, place=terms.place)  # fmt: skip
+            auth, terms.test, at, meter_start_wh, tariff=terms.tariff, place=terms.place)  # fmt: skip
         outbound = self.billing.told(row)
         opened, new = await self.store.open_session(row, decision.id, outbound, card=fingerprint(id_token), history=self._unended(row))
         if new:
@@ -107,8 +112,43 @@ class Sessions:
             self.on_started(ref.charge_point, id_token, opened.id)
             if decision.accepted and evse is not None and (evse.status_at is None or evse.status_at <= at):
                 await self.publisher.status(evse, Status.CHARGING, at)
+            if over is not None:
+                self.disowned.end(opened)
+            elif decision.how == "command" and not outbound:
+                await self._heard_meanwhile(opened)
             self._wake_all()
         return opened.tx, decision.answer
+
+    async def _heard_meanwhile(self, row: SessionRow) -> None:
+        """The partner of a remote start may have been answered, or have given up, while the session was stored."""
+        if self.expectations.given_up(row):
+            await self.disowned.disown(row.auth["decision"])
+        else:
+            await self._tell(row)
+
+    async def _tell(self, row: SessionRow | None) -> None:
+        if row is not None and (outbound := self.billing.told(row)):
+            await self.store.save_things((), (), outbound)
+            self._wake_all()
+
+    # --- remote starts whose partner waits ---------------------------------------------------------------------------
+
+    async def answered(self, decision: str) -> None:
+        """The partner is about to hear that its remote start succeeded; durable when it returns. Now it is told of the session."""
+        await self.expectations.answered(decision)
+        if (begun := self.store.session_by(decision)) is not None:
+            await self._tell(self.store.session(id=begun))
+
+    async def failed(self, decision: str) -> None:
+        """The partner hears that its remote start failed, or nothing: what began by it ends, and nothing begins any more."""
+        self.expectations.waited(decision)
+        await self.disowned.disown(decision)
+
+    async def resume(self) -> None:
+        """After a restart: nobody waits any more who waited for an answer before."""
+        for decision in self.expectations.abandoned():
+            await self.store.disown(decision, UNHEARD)
+        self.disowned.resume()
 
     def _unended(self, row: SessionRow) -> list[Happening]:
         """Sessions before this one on its connector whose stop never came: told once, their stop may still come."""

@@ -118,7 +118,7 @@ class Thing:
 class SessionRow:
     """A session at one of our chargers. ``auth``, ``token``, ``tariff`` and ``place`` (the location with this EVSE and connector
     alone; both as they were at the start) are JSON; times are UTC; meter values Wh. ``state``: active, ended, held (for a
-    person to look at), or discarded (by a person).
+    person to look at), or discarded (by a person). ``auth["disowned"]``: why nobody can be billed for it.
     """
 
     id: str
@@ -343,7 +343,7 @@ class Storage(Pending, Charging, ClientLists, Protocol):
                            history: Sequence[Happening] = ()) -> tuple[SessionRow, bool]:  # fmt: skip
         """A new session, with its transaction number; the same start again gives the first one, and False.
 
-        What was expected of ``card`` at the charge point has come.
+        What was expected of ``card`` at the charge point by this decision has come.
         """
         ...
 

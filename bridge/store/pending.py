@@ -9,7 +9,7 @@ from datetime import datetime
 from attrs import evolve
 
 from bridge.roaming.pending import ExpectedRow, OutcomeRow, ReservationRow
-from bridge.roaming.storage import DecisionRow, Happening
+from bridge.roaming.storage import DecisionRow, Happening, SessionRow
 from bridge.store import decisions, records, sessions
 from bridge.store.db import Database
 
@@ -34,8 +34,20 @@ class Pending:
     def overdue(self, now: datetime) -> list[ExpectedRow]:
         return sessions.overdue(self.db.read, now)
 
-    async def answered(self, charge_point: str, card: str) -> None:
-        await self.db.write(lambda db: sessions.answered(db, charge_point, card))
+    def unanswered(self) -> list[ExpectedRow]:
+        return sessions.unanswered(self.db.read)
+
+    def unheard(self, decision: str) -> bool:
+        return sessions.unheard(self.db.read, decision)
+
+    async def answered(self, decision: str) -> None:
+        await self.db.write(lambda db: sessions.answered(db, decision))
+
+    async def disown(self, decision: str, because: str) -> SessionRow | None:
+        return await self.db.write(lambda db: sessions.disown(db, decision, because))
+
+    def disowned(self) -> list[SessionRow]:
+        return sessions.disowned(self.db.read)
 
     async def unexpect(self, charge_point: str, card: str) -> None:
         await self.db.write(lambda db: sessions.unexpect(db, charge_point, card))

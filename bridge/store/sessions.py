@@ -5,9 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from bridge.roaming.pending import ExpectedRow, ReservationRow
-from bridge.roaming.storage import OpenCdr
+from bridge.roaming.storage import OpenCdr, SessionRow
+from bridge.store import records
+
+_BY = "json_extract(CAST(decision AS TEXT), '$.id') = ?"
 
 
 def _text(moment: datetime) -> str:
@@ -55,9 +59,51 @@ def _expected(r: sqlite3.Row) -> ExpectedRow:
                        bool(r["answered"]))  # fmt: skip
 
 
-def answered(db: sqlite3.Connection, charge_point: str, card: str) -> None:
-    """The partner is about to hear of it."""
-    db.execute("UPDATE expected SET answered = 1 WHERE charge_point = ? AND card = ?", (charge_point, card))
+def unanswered(db: sqlite3.Connection) -> list[ExpectedRow]:
+    """Remote starts whose partner has no answer."""
+    return [_expected(r) for r in db.execute("SELECT * FROM expected WHERE answered = 0")]
+
+
+def unheard(db: sqlite3.Connection, decision: str) -> bool:
+    """Whether the partner of one has none."""
+    return db.execute(f"SELECT 1 FROM expected WHERE answered = 0 AND {_BY}", (decision,)).fetchone() is not None  # noqa: S608
+
+
+def came(db: sqlite3.Connection, charge_point: str, card: str, decision: str | None, *, accepted: bool) -> None:
+    """What was expected by a decision has come. It is remembered on while a partner waits to hear of it."""
+    db.execute(f"DELETE FROM expected WHERE charge_point = ? AND card = ? AND {_BY} AND (answered = 1 OR NOT ?)",  # noqa: S608
+               (charge_point, card, decision, accepted))  # fmt: skip
+
+
+def answered(db: sqlite3.Connection, decision: str) -> None:
+    """The partner is about to hear of it: nothing is expected any more if it has come."""
+    if _session(db, decision) is None:
+        db.execute(f"UPDATE expected SET answered = 1 WHERE {_BY}", (decision,))  # noqa: S608
+    else:
+        db.execute(f"DELETE FROM expected WHERE {_BY}", (decision,))  # noqa: S608
+
+
+def disown(db: sqlite3.Connection, decision: str, because: str) -> SessionRow | None:
+    """Nothing can begin by a decision; what has begun is marked. A charger that has no answer yet hears that it is invalid."""
+    found = _session(db, decision)
+    if found is None:
+        db.execute(f"UPDATE expected SET answered = 0 WHERE {_BY}", (decision,))  # noqa: S608
+        return None
+    db.execute(f"DELETE FROM expected WHERE {_BY}", (decision,))  # noqa: S608
+    db.execute("UPDATE session SET auth = json_set(auth, '$.disowned', ?, '$.answer', 'Invalid') WHERE id = ?", (because, found["id"]))
+    return records.session(_session(db, decision))
+
+
+def disowned(db: sqlite3.Connection) -> list[SessionRow]:
+    """Sessions that run and that nobody can be billed for."""
+    rows = db.execute("SELECT * FROM session WHERE state = 'active' AND json_extract(auth, '$.disowned') IS NOT NULL ORDER BY tx")
+    return [records.session(r) for r in rows]
+
+
+def _session(db: sqlite3.Connection, decision: str) -> Any:
+    """The session that began by a decision."""
+    return db.execute("SELECT session.* FROM decision JOIN session ON session.id = decision.session WHERE decision.id = ?",
+                      (decision,)).fetchone()  # fmt: skip
 
 
 def unexpect(db: sqlite3.Connection, charge_point: str, card: str) -> None:

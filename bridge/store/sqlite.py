@@ -270,7 +270,7 @@ class SqliteStore(Rewriting, Pending, Charging, ClientLists, Settlements, Upstre
             if decision is not None:
                 db.execute("UPDATE decision SET session = ? WHERE id = ?", (row.id, decision))
             if card is not None:
-                sessions.unexpect(db, row.charge_point, card)
+                sessions.came(db, row.charge_point, card, decision, accepted=bool(row.auth.get("accepted")))
             published.send(db, outbound)
             _record(db, history)
             found = db.execute("SELECT * FROM session WHERE id = ?", (row.id,)).fetchone()

@@ -114,10 +114,10 @@ async def test_a_start_that_the_charger_refused_opens_nothing(tmp_path: Path, re
     assert (await w.sessions.started(FIRST, w.chargers.told[0][2], 1000, NOON))[1] is ChargerAnswer.INVALID
 
 
-async def test_a_start_whose_answer_was_lost_still_belongs_to_its_partner(tmp_path: Path) -> None:
+async def test_a_start_whose_answer_was_lost_still_belongs_to_a_partner_that_was_told_to_wait(tmp_path: Path) -> None:
     w = await world(tmp_path)
     w.chargers.result = Result.TIMEOUT
-    assert await run(w, start()) is Result.TIMEOUT
+    assert [o.result for _, o in (await follow(w, start())).outcomes] == [Result.TIMEOUT]
     w.restart()
     await w.charge(w.chargers.told[0][2])
     assert w.store.cdrs()[0].partner == "app"

@@ -49,13 +49,14 @@ async def test_it_ends_while_the_charger_is_asked(tmp_path: Path, answer_to: str
     assert [c.partner for c in w.store.cdrs()] == (["app"] if expected is ChargerAnswer.ACCEPTED else [])
 
 
-@pytest.mark.parametrize("result", [CommandResult.ACCEPTED, CommandResult.TIMEOUT])
-async def test_it_ends_after_the_partner_was_told(tmp_path: Path, result: CommandResult) -> None:
+@pytest.mark.parametrize(("result", "expected"), [(CommandResult.ACCEPTED, ChargerAnswer.ACCEPTED),
+                                                   (CommandResult.TIMEOUT, ChargerAnswer.INVALID)])  # fmt: skip
+async def test_it_ends_after_the_partner_was_told(tmp_path: Path, result: CommandResult, expected: ChargerAnswer) -> None:
     w = await world(tmp_path)
     w.chargers.result = result
     assert (await w.core.command("app", START)).result is result
     w.restart()
-    assert await begun(w) is ChargerAnswer.ACCEPTED
+    assert await begun(w) is expected
 
 
 async def test_it_goes_on_and_the_transaction_is_quicker_than_the_answer(tmp_path: Path) -> None:
