@@ -27,7 +27,6 @@ MOST_BYTES = 64 * 1024 * 1024
 """A larger message is refused unless the caller says otherwise."""
 
 _OPENING = f'<?xml version="1.0" encoding="UTF-8"?>\n<soapenv:Envelope xmlns:soapenv="{SOAP}">'
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class WrongVersion(Unreadable):
@@ -71,12 +70,12 @@ def fault(code: str, text: str, detail: str = "", header: str = "") -> bytes:
 
 def legal(text: str) -> str:
     """``text`` without the characters that no XML may hold."""
-    return _ILLEGAL.sub("\ufffd", text)
+    return xml.ILLEGAL.sub("\ufffd", text)
 
 
 def is_legal(text: str) -> bool:
     """Whether XML may hold every character of ``text`` (XML 1.0, production Char)."""
-    return _ILLEGAL.search(text) is None
+    return xml.ILLEGAL.search(text) is None
 
 
 # --- reading -------------------------------------------------------------------------------------------------------

@@ -24,6 +24,9 @@ from bridge.codec.lenient import Read, Unreadable, fold
 
 T = TypeVar("T")
 
+ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""A character that no XML may hold (XML 1.0, production Char)."""
+
 ELEMENT = "element"
 ATTRIBUTE = "attribute"
 

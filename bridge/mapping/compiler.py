@@ -194,7 +194,7 @@ class _Writer:
         if field.many:
             self.lines.append(f"if {name} is not None: {name} = cut_all({name}, {field.limit}, {field.ident}, cx, {_plain(mine)!r})")
             return
-        strange = f" or not {name}.isascii()" if field.ident else ""
+        strange = f" or not ({name}.isascii() and {name}.isprintable())" if field.ident else ""
         self.lines += [f"if {name} is not None and (len({name}) > {field.limit}{strange}):",
                        f"    {name} = cut({name}, {field.limit}, {field.ident}, cx, {_plain(mine)!r})"]  # fmt: skip
 
@@ -356,7 +356,7 @@ def _plain(path: str) -> str:
 
 
 def _cut(text: str, limit: int, ident: bool, cx: Context, path: str) -> str:
-    if ident and not text.isascii():
+    if ident and not (text.isascii() and text.isprintable()):
         raise Refused(path, "an identifier of printable ASCII characters there", text)
     if ident:
         raise Refused(path, f"an identifier of {len(text)} characters, at most {limit} there", text)
@@ -365,12 +365,10 @@ def _cut(text: str, limit: int, ident: bool, cx: Context, path: str) -> str:
 
 
 def _cut_all(texts: tuple[str, ...], limit: int, ident: bool, cx: Context, path: str) -> tuple[str, ...] | None:
-    if all(len(text) <= limit and (not ident or text.isascii()) for text in texts):
-        return texts
     made = []
     for i, text in enumerate(texts):
         try:
-            fits = len(text) <= limit and (not ident or text.isascii())
+            fits = len(text) <= limit and (not ident or (text.isascii() and text.isprintable()))
             made.append(text if fits else _cut(text, limit, ident, cx, f"{path}[{i}]"))
         except Refused as why:
             cx.lose(why.path, REFUSED, why.value, why.because)

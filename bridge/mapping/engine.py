@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from bridge.errors import Refused
-from bridge.mapping import compiler
+from bridge.mapping import compiler, texts
 from bridge.mapping.context import Context, Facts, Settings
 from bridge.mapping.convert import Each, One, Table
 from bridge.mapping.difference import spelled, steps
@@ -25,14 +25,17 @@ class Mapping:
 
     Every field of both classes needs a row or a reason, both ways; a missing or misspelt one fails at import, by name.
     ``shared`` names a canonical part that several objects in a row have in common: its rows run once per part.
+    ``unsaid`` finds the characters that the wire's carrier cannot hold: they are left out of texts.
     """
 
-    def __init__(self, canon: type, wire: type, rows: Iterable[Row], *, name: str = "", shared: str | None = None) -> None:
+    def __init__(self, canon: type, wire: type, rows: Iterable[Row], *, name: str = "", shared: str | None = None,
+                 unsaid: re.Pattern[str] | None = None) -> None:  # fmt: skip
         self.canon = canon
         self.wire = wire
         self.rows = tuple(rows)
         self.name = name or wire.__name__
         self.shared = shared
+        self.unsaid = unsaid
         self._out: Callable[[Any, Context], Any] | None = None
         self._back: Callable[[Any, Context], Any] | None = None
         self._patched: dict[int, tuple[Any, Mapping]] = {}
@@ -45,7 +48,7 @@ class Mapping:
         taken_canon = {p for r in rows for p in r.canon}
         taken_wire = {p for r in rows for p in r.wire}
         kept = [r for r in self.rows if not (taken_canon & set(r.canon) or taken_wire & set(r.wire))]
-        return Mapping(self.canon, self.wire, (*kept, *rows), name=name or self.name, shared=self.shared)
+        return Mapping(self.canon, self.wire, (*kept, *rows), name=name or self.name, shared=self.shared, unsaid=self.unsaid)
 
     def onto(self, wire: type, *rows: Row, name: str = "") -> Mapping:
         """The same mapping for another version's class, each difference as a row.
@@ -56,7 +59,7 @@ class Mapping:
         taken_wire = {p for r in rows for p in r.wire}
         kept = [r for r in self.rows if not (taken_canon & set(r.canon) or taken_wire & set(r.wire))]
         kept = [r for r in kept if r.canon or all(_exists(wire, p) for p in r.wire)]
-        return Mapping(self.canon, wire, (*kept, *rows), name=name or wire.__name__, shared=self.shared)
+        return Mapping(self.canon, wire, (*kept, *rows), name=name or wire.__name__, shared=self.shared, unsaid=self.unsaid)
 
     def bind(self, settings: Settings | None = None, format_: str = "") -> Bound:
         """The mapping with a partner's settings."""
@@ -69,7 +72,7 @@ class Mapping:
         known = self._patched.get(id(patches))
         if known is None:
             rows = [_patched_row(r, patches) for r in self.rows]
-            known = (patches, Mapping(self.canon, self.wire, rows, name=self.name, shared=self.shared))
+            known = (patches, Mapping(self.canon, self.wire, rows, name=self.name, shared=self.shared, unsaid=self.unsaid))
             self._patched[id(patches)] = known
         return known[1]
 
@@ -78,7 +81,8 @@ class Mapping:
     def compiled_out(self) -> Callable[[Any, Context], Any]:
         """The function that makes the wire object; compiled on first use."""
         if self._out is None:
-            self._out = compiler.compile_out(self)
+            made = compiler.compile_out(self)
+            self._out = made if self.unsaid is None else texts.carried(made, self.wire, self.unsaid)
         return self._out
 
     def compiled_back(self) -> Callable[[Any, Context], Any]:

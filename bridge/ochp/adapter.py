@@ -111,8 +111,6 @@ class OchpPartner:
         key = entry.ident(wire)
         cls: type = type(wire)
         text = xml.writer(cls)(wire, entry.codec.element)
-        if not soap.is_legal(text):
-            raise Refused("", "a text holds control characters, which XML cannot carry")
         meta: dict[str, Any] = {}
         if isinstance(wire, w.CDRInfo):
             meta["evse_id"] = wire.evseId
@@ -156,6 +154,8 @@ class OchpPartner:
         kind = TOKEN_TYPES.get(request.kind)
         if kind is None:
             return AuthorisationAnswer(Allowed.NOT_ALLOWED, info=f"OCHP lists no tokens of kind {request.kind.value}")
+        if not soap.is_legal(request.uid):
+            return AuthorisationAnswer(Allowed.NOT_ALLOWED, info="no list can hold such a uid")
         asked = w.EmtId(instance=request.uid, tokenType=kind, representation=w.Representation.PLAIN)
         reply = await self.client.single_authorisation(asked)
         code, said = reply.code.value, codes.said(reply.code, reply.text)

@@ -11,6 +11,7 @@ from datetime import UTC, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from bridge.codec.xml import ILLEGAL
 from bridge.mapping import (
     DEFAULTED,
     DROPPED,
@@ -412,7 +413,7 @@ CDR = Mapping(c.Cdr, w.CDRInfo, (
     no_place("hub_operator_id", because=_OICP_ONLY),
     no_place("hub_provider_id", because=_OICP_ONLY),
     no_place("last_updated", because="OCHP's CDR has no time of change"),
-), name="CDRInfo")  # fmt: skip
+), name="CDRInfo", unsaid=ILLEGAL)  # fmt: skip
 
 
 def _told(cx: Context, key: str, kind: Any) -> Any:

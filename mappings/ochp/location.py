@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from bridge.codec.xml import ILLEGAL
 from bridge.errors import Refused
 from bridge.mapping import (
     DEFAULTED,
@@ -456,6 +457,6 @@ CHARGE_POINT = Mapping(c.Unit, w.ChargePointInfo, (
     no_place("place.utc_offset", because="OCHP names the time zone itself"),
     no_place("place.energy_mix", because="OCHP has no energy mix"),
     no_place("place.last_updated", because="OCHP dates the EVSE"),
-), name="ChargePointInfo", shared="place")  # fmt: skip
+), name="ChargePointInfo", shared="place", unsaid=ILLEGAL)  # fmt: skip
 
 __all__ = ["CHARGE_POINT", "CONNECTOR"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bridge.codec.xml import ILLEGAL
 from bridge.mapping import Mapping, Table, WholeSeconds, no_place, row
 from bridge.mapping.context import Context
 from bridge.mapping.convert import At, Converter
@@ -83,7 +84,7 @@ STATUS = Mapping(c.EvseStatus, w.EvseStatus, (
     no_place("evse_uid", because="OCHP knows EVSEs by their EVSE-ID only"),
     no_place("location_id", because="OCHP knows EVSEs by their EVSE-ID only"),
     no_place("parking_id", because="parking spots have a status record of their own"),
-), name="EvseStatus")  # fmt: skip
+), name="EvseStatus", unsaid=ILLEGAL)  # fmt: skip
 
 _TAKEN = (c.Status.RESERVED, c.Status.CHARGING, c.Status.BLOCKED, c.Status.OCCUPIED, c.Status.INOPERATIVE, c.Status.OUT_OF_ORDER,
           c.Status.OUT_OF_SERVICE)  # fmt: skip
@@ -103,4 +104,4 @@ PARKING = Mapping(c.EvseStatus, w.ParkingStatus, (
     no_place("evse_uid", because="the status of a parking spot names no EVSE"),
     no_place("location_id", because="the status of a parking spot names no location"),
     no_place("updated", because="OCHP's status has no time of its own"),
-), name="ParkingStatus")  # fmt: skip
+), name="ParkingStatus", unsaid=ILLEGAL)  # fmt: skip

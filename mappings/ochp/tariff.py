@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import evolve
 
+from bridge.codec.xml import ILLEGAL
 from bridge.errors import Refused
 from bridge.mapping import ANYTHING, DROPPED, NARROWED, ROUNDED, At, Context, Converter, Mapping, no_place, row
 from bridge.model import tariff as c
@@ -270,4 +271,4 @@ TARIFF = Mapping(c.Tariff, w.TariffInfo, (
     no_place("energy_mix", because="OCHP has no energy mix"),
     no_place("max_power", because="OCHP restricts elements by power, not tariffs"),
     no_place("last_updated", because="OCHP's tariffs have no time"),
-), name="TariffInfo")  # fmt: skip
+), name="TariffInfo", unsaid=ILLEGAL)  # fmt: skip

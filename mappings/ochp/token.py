@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from bridge.codec.xml import ILLEGAL
 from bridge.mapping import (
     DEFAULTED,
     DROPPED,
@@ -149,4 +150,4 @@ TOKEN = Mapping(c.Token, w.RoamingAuthorisationInfo, (
     no_place("pin", because="OCHP has no PINs"),
     no_place("hashed_pin", because="OCHP has no PINs"),
     no_place("last_updated", because="OCHP's tokens have no time"),
-), name="RoamingAuthorisationInfo")  # fmt: skip
+), name="RoamingAuthorisationInfo", unsaid=ILLEGAL)  # fmt: skip

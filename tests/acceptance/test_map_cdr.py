@@ -106,3 +106,14 @@ def test_ochp_keeps_the_money_and_hubject_the_energy(tmp_path: Path) -> None:
     oicp = translate("cdr", "ocpi-2.2.1", "oicp-2.3", json.dumps(CDR).encode(), tmp_path).records[0]
     assert (oicp["ConsumedEnergy"], oicp["SessionID"], oicp["CPOPartnerSessionID"]) == (14.0, SESSION, CDR["id"])
     assert (oicp["ChargingEnd"], oicp["SessionEnd"]) == ("2026-03-01T19:00:00Z", "2026-03-01T19:30:00Z")
+
+
+def test_characters_that_xml_cannot_hold_are_left_out_and_told(tmp_path: Path) -> None:
+    given = CDR | {"cdr_location": CDR["cdr_location"] | {"city": "U\x0blm\x00"}, "meter_id": "M\ufffe1"}
+    run = translate("cdr", "ocpi-2.2.1", "ochp-1.4", json.dumps(given).encode(), tmp_path)
+    assert run.code == 0
+    (cdr,) = run.records
+    assert [cdr.findtext(f".//{{*}}{name}") for name in ("city", "meterId")] == ["Ulm", "M1"]
+    told = {loss["path"]: (loss["kind"], loss["value"]) for loss in run.losses}
+    assert told["cdr_location.city"] == ("narrowed", "U\x0blm\x00")
+    assert told["meter_id"] == ("narrowed", "M\ufffe1")

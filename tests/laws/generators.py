@@ -114,7 +114,7 @@ def _item(cls: Any, one: FieldShape, full: bool) -> Strategy:
 def _texts(limit: int | None, rare: bool = True, plain: bool = False) -> Strategy:
     """Words that fit; on the canonical side, where nothing limits them, long ones among them."""
     if rare:
-        return often(list(WORDS), [LONG[:120], LONG[:300], LONG])
+        return often(list(WORDS), [LONG[:120], LONG[:300], LONG, "Am\x0bMarkt"])
     return picked(
         *(word for word in (*WORDS, LONG[: limit or 200]) if (limit is None or len(word) <= limit) and (word.isascii() or not plain))
     )
@@ -122,10 +122,14 @@ def _texts(limit: int | None, rare: bool = True, plain: bool = False) -> Strateg
 
 # --- wild -------------------------------------------------------------------------------------------------------------
 
-_ANY_TEXT = st.one_of(
+_XML_TEXT = st.one_of(
     st.sampled_from(["", " ", "*", "-", ".", "0", "24:00", "DE*ABC*E1", "1e5", "NaN", "٣", "ß", "+", "°'", LONG[:400]]),
     st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn"), exclude_characters="\ufffe\uffff"), max_size=12),
 )
+"""What a text may be that was read from XML."""
+_ANY_TEXT = st.one_of(_XML_TEXT, st.sampled_from(["\x00", "a\x0bb", "\ufffe", "\x7f\x85"]),
+                      st.text(st.characters(codec="utf-8"), max_size=12))  # fmt: skip
+"""And one from JSON: anything but half a character."""
 _ANY_NUMBER = st.one_of(st.sampled_from([Decimal(0), Decimal(-1), Decimal("0.001"), Decimal("1E+3"), Decimal("999999.5")]),
                         st.decimals(-10**7, 10**7, places=5))  # fmt: skip
 _ANY_TIME = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  (the zone is the strategy's)
@@ -149,7 +153,7 @@ def _wild(cls: Any, one: FieldShape, full: bool) -> Strategy:
     if not isinstance(kind, type) or issubclass(kind, Enum):
         return sane
     base = next((b for b in (LocalTime, datetime, date, bool, int, Decimal) if issubclass(kind, b)), str)
-    any_ = _ANY[base]
+    any_ = _XML_TEXT if base is str and family(cls) == "ochp" else _ANY[base]
     if base is str and kind is not str:
         any_ = any_.map(kind)
     return st.one_of(*[sane] * (len(shape(cls)) + 2), any_)

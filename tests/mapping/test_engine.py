@@ -211,6 +211,12 @@ def test_a_mandatory_field_without_a_value_refuses() -> None:
     assert (why.value.path, why.value.because) == ("id", "id is mandatory in Box and the source does not have it")
 
 
+@pytest.mark.parametrize("ident", ["a\x00", "\x7fa", "é"])
+def test_an_identifier_is_printable_ascii(ident: str) -> None:
+    with pytest.raises(Refused, match="id: an identifier of printable ASCII characters there"):
+        out(BOX, Box(ident))
+
+
 def test_an_identifier_is_never_cut() -> None:
     with pytest.raises(Refused, match="id: an identifier of 5 characters, at most 4 there"):
         out(BOX, Box("B1234"))

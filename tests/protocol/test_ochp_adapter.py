@@ -157,10 +157,20 @@ def test_evses_that_cannot_be_said_are_left_out_and_told() -> None:
         offline().encode(Kind.LOCATION, location())
 
 
-def test_what_xml_cannot_carry_is_refused() -> None:
-    place = evolve(location().place, address=evolve(location().place.address, city="K\x0bln"))
-    with pytest.raises(Refused, match="control characters"):
-        offline().encode(Kind.LOCATION, evolve(location(evse(1)), place=place))
+@pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1f", "\ufffe", "\ud800"])
+def test_characters_that_xml_cannot_hold_are_left_out_and_told(character: str) -> None:
+    given = location(evse(1))
+    city = f"K{character}ln"
+    place = evolve(given.place, address=evolve(given.place.address, city=city))
+    (made,) = offline().encode(Kind.LOCATION, evolve(given, place=place))
+    assert b"<city>Kln</city>" in made.body
+    told = [loss for _, loss in made.losses if loss.path == "place.address.city"]
+    assert [(loss.kind, loss.value) for loss in told] == [("narrowed", city)]
+
+
+async def test_nobody_is_asked_about_a_uid_that_xml_cannot_hold() -> None:
+    asked = AuthorisationRequest("04A1\x00B2", TokenKind.RFID)
+    assert (await offline().authorise(asked)).allowed is Allowed.NOT_ALLOWED
 
 
 def test_kinds_that_ochp_does_not_have_are_refused() -> None:
