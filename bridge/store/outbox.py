@@ -117,6 +117,12 @@ def finish(db: sqlite3.Connection, job: Job) -> None:
     db.execute("DELETE FROM outbox WHERE id = ?", (job.id,))
 
 
+_WITHOUT_STATUS = """
+UPDATE published SET had = 0 WHERE kind = 'status' AND removed = 1 AND (partner, key) IN (
+  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
+"""
+
+
 def delivered(db: sqlite3.Connection, done: Sequence[tuple[Job, str | None]]) -> None:
     """Jobs that the partner has, with its references: gone from here, told in ``published``, ``cdr`` and ``history``.
 
@@ -131,6 +137,9 @@ def delivered(db: sqlite3.Connection, done: Sequence[tuple[Job, str | None]]) ->
         "UPDATE published SET had = json_extract(j.value, '$[4]'), told = ? FROM json_each(?) AS j"
         " WHERE partner = json_extract(j.value, '$[1]') AND kind = json_extract(j.value, '$[2]')"
         " AND published.key = json_extract(j.value, '$[3]')", (time.time(), told))  # fmt: skip
+    deleted = [[j.partner, j.key] for j, _ in done if j.kind is Kind.LOCATION and j.op is Op.DELETE]
+    if deleted:  # a status that went with its EVSE is not there either
+        db.execute(_WITHOUT_STATUS, (json.dumps(deleted),))
     db.execute(
         "UPDATE cdr SET state = 'acknowledged', sent = sent + 1, error = NULL, settled = ?,"
         " reference = COALESCE(json_extract(j.value, '$[1]'), reference) FROM json_each(?) AS j"
@@ -153,6 +162,11 @@ def _give_way(db: sqlite3.Connection, ids: Sequence[int] | None = None) -> None:
                " AND EXISTS (SELECT 1 FROM outbox AS newer WHERE newer.partner = outbox.partner AND newer.kind = outbox.kind"
                " AND newer.key = outbox.key AND newer.state = 'waiting' AND newer.id > outbox.id)",
                (None if ids is None else json.dumps(ids),))  # fmt: skip
+
+
+def drop(db: sqlite3.Connection, partner: str, kind: Kind, key: str) -> None:
+    """Nothing waits to be said of an object any more."""
+    db.execute("DELETE FROM outbox WHERE partner = ? AND kind = ? AND key = ? AND state = 'waiting'", (partner, kind, key))
 
 
 def again(db: sqlite3.Connection, job: Job, because: str, after: float | None, uncertain: bool, random: Random) -> float:

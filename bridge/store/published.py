@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from bridge.roaming.ports import Op
+from bridge.roaming.ports import Kind, Op
 from bridge.roaming.storage import Outbound
 from bridge.store import outbox
 
@@ -30,7 +30,9 @@ def send(db: sqlite3.Connection, outbound: Sequence[Outbound]) -> None:
             continue  # it never had it, or not any more
         op = Op.DELETE if out.gone else Op.UPDATE if known is not None and known["had"] and not known["removed"] else Op.INSERT
         put(db, out)
-        if not out.quiet:
+        if out.quiet and out.gone and out.kind is Kind.STATUS:
+            outbox.drop(db, out.partner, out.kind, out.key)  # it went with its EVSE
+        elif not out.quiet:
             outbox.add(db, out.partner, out.kind, op, out.key, out.body, out.meta, out.source)
 
 

@@ -495,3 +495,37 @@ def test_the_defaults_are_what_the_documents_say() -> None:
     assert (outbox.FIRST_RETRY, outbox.LAST_RETRY) == (2.0, 900.0)
     assert timedelta(seconds=outbox.LONGEST_AFTER) == timedelta(days=1)
     assert Decimal(deliver.LONGEST_HOLD) == 900
+
+
+# --- statuses that go with their EVSE
+
+
+async def has(store: SqliteStore) -> None:
+    """The partner has an EVSE and its status."""
+    await send(store, out("E1", kind=Kind.LOCATION), out("E1"), out("E2", kind=Kind.LOCATION), out("E2"))
+    await settle(store, await claim(store), Delivered())
+
+
+async def test_a_status_that_went_with_its_evse_is_inserted_when_that_is_back(store: SqliteStore) -> None:
+    await has(store)
+    await send(store, out("E1", kind=Kind.LOCATION, gone=True), out("E1", gone=True, quiet=True))
+    (deleted,) = await claim(store)
+    assert (deleted.kind, deleted.op) == (Kind.LOCATION, Op.DELETE)
+    await settle(store, [deleted], Delivered())
+    await send(store, out("E1", "2", Kind.LOCATION), out("E1", "2"), out("E2", "2"))
+    assert [(j.kind, j.key, j.op) for j in await claim(store)] == [
+        (Kind.LOCATION, "E1", Op.INSERT), (Kind.STATUS, "E1", Op.INSERT), (Kind.STATUS, "E2", Op.UPDATE)]  # fmt: skip
+
+
+async def test_it_is_updated_where_the_evse_was_back_before_it_was_deleted(store: SqliteStore) -> None:
+    await has(store)
+    await send(store, out("E1", kind=Kind.LOCATION, gone=True), out("E1", gone=True, quiet=True))
+    await send(store, out("E1", "2", Kind.LOCATION), out("E1", "2"))
+    assert [(j.kind, j.op) for j in await claim(store)] == [(Kind.LOCATION, Op.UPDATE), (Kind.STATUS, Op.UPDATE)]
+
+
+async def test_a_status_that_waits_does_not_go_out_after_its_evse(store: SqliteStore) -> None:
+    await has(store)
+    await send(store, out("E1", "2"), out("E2", "2"))
+    await send(store, out("E1", kind=Kind.LOCATION, gone=True), out("E1", "2", gone=True, quiet=True))
+    assert sorted((j.kind, j.key) for j in await claim(store)) == [(Kind.LOCATION, "E1"), (Kind.STATUS, "E2")]
