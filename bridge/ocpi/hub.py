@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class HubSide:
-    """Implements GivesClients and HasParties (:mod:`bridge.roaming.ports`)."""
+    """Implements GivesClients and HasParties (:mod:`bridge.roaming.client_lists`)."""
 
     name: str
     config: OcpiConfig

@@ -1,11 +1,15 @@
-"""What is remembered of parties that are reached through hubs: one list for each hub, and one of our own for each partner."""
+"""Parties that are reached through hubs: who tells of them, and what is remembered.
+
+There is one list for each hub, and one of our own for each partner.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from bridge.model.party import ClientInfo
+from bridge.model.ids import PartyId
+from bridge.model.party import ClientInfo, ConnectionStatus, Role
 
 if TYPE_CHECKING:
     from bridge.roaming.storage import Happening
@@ -35,4 +39,39 @@ class ClientLists(Protocol):
 
     async def hurry(self, partner: str) -> int:
         """What waits for another try at a partner is due now; how many jobs."""
+        ...
+
+
+@runtime_checkable
+class GivesClients(Protocol):
+    """A partner that may be a hub, and tell the parties behind it."""
+
+    hub: bool
+
+    def pull_clients(self) -> AsyncIterator[list[ClientInfo]]:
+        """All of them, in batches. Raises Unreachable or Declined."""
+        ...
+
+
+@runtime_checkable
+class HasParties(Protocol):
+    """A partner of which is known which parties it speaks for, and whether it is there."""
+
+    @property
+    def clients(self) -> Sequence[tuple[PartyId, Role]]:
+        """Its parties, each in a role."""
+        ...
+
+    @property
+    def standing(self) -> ConnectionStatus:
+        """CONNECTED if it is registered, else PLANNED before that and SUSPENDED after it."""
+        ...
+
+    @property
+    def silent(self) -> float:
+        """Seconds since it was last heard."""
+        ...
+
+    async def still_alive(self) -> None:
+        """Ask whether it is there, in a way that does nothing (OCPI: GET versions). Raises Unreachable or Declined."""
         ...

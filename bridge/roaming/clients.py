@@ -18,8 +18,8 @@ from bridge.errors import Declined, Refused, Unreachable
 from bridge.model.party import ClientInfo, ConnectionStatus, Role
 from bridge.roaming.agreements import OWN, Book
 from bridge.roaming.authorise import fault
-from bridge.roaming.client_lists import of
-from bridge.roaming.ports import HasParties, Kind, Partner
+from bridge.roaming.client_lists import HasParties, of
+from bridge.roaming.ports import Kind, Partner
 from bridge.roaming.storage import Happening, Outbound, Storage
 from bridge.roaming.upstream.feed import Feed
 

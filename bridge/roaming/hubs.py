@@ -17,8 +17,8 @@ from bridge.errors import Declined, Unreachable
 from bridge.model.ids import IdError, PartyId
 from bridge.model.party import ClientInfo, ConnectionStatus, Role
 from bridge.roaming.authorise import fault
-from bridge.roaming.client_lists import told_by
-from bridge.roaming.ports import TO, GivesClients, Job, Partner
+from bridge.roaming.client_lists import GivesClients, told_by
+from bridge.roaming.ports import TO, Job, Partner
 from bridge.roaming.storage import Happening, Storage
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Hubs:
         self.now = now
         self.wake = wake
         self._known: dict[str, dict[_KEY, ClientInfo]] = {}
+        self._changing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- who can be reached
@@ -86,27 +87,34 @@ class Hubs:
 
     async def take(self, hub: str, info: ClientInfo) -> bool:
         """What a hub tells of a party; True if it told nothing of it before. What is older than what is known changes nothing."""
-        known = self._of(hub)
-        before = known.get(_key(info.id, info.role))
-        if before is not None and info.last_updated < before.last_updated:
-            return False
-        await self.store.save_clients(told_by(hub), (info,), _changes(hub, before, info))
-        known[_key(info.id, info.role)] = info
+        async with self._changing:
+            known = self._of(hub)
+            before = known.get(_key(info.id, info.role))
+            if before is not None and info.last_updated < before.last_updated:
+                return False
+            await self.store.save_clients(told_by(hub), (info,), _changes(hub, before, info))
+            known[_key(info.id, info.role)] = info
         if _returns(before, info):
             await self._hurry(hub)
         return before is None
 
     async def pull(self, name: str, hub: GivesClients) -> int:
-        """Take a hub's whole list; parties that it has no more are forgotten. Raises Unreachable or Declined."""
+        """Take a hub's whole list; parties that it has no more are forgotten. Raises Unreachable or Declined.
+
+        What the hub pushes while its pages are read is newer than they are.
+        """
+        started = dict(self._of(name))
         found: dict[_KEY, ClientInfo] = {}
         async for batch in hub.pull_clients():
             found |= {_key(one.id, one.role): one for one in batch}
-        known = self._of(name)
-        history = [line for key, one in found.items() for line in _changes(name, known.get(key), one)]
-        gone = [one for key, one in known.items() if key not in found]
-        history += [Happening("party behind a hub forgotten", name, str(one.id), one.role.value) for one in gone]
-        await self.store.save_clients(told_by(name), list(found.values()), history, whole=True)
-        self._known[name] = found
+        async with self._changing:
+            known = self._of(name)
+            found |= {key: one for key, one in known.items() if started.get(key) is not one}
+            history = [line for key, one in found.items() for line in _changes(name, known.get(key), one)]
+            gone = [one for key, one in known.items() if key not in found]
+            history += [Happening("party behind a hub forgotten", name, str(one.id), one.role.value) for one in gone]
+            await self.store.save_clients(told_by(name), list(found.values()), history, whole=True)
+            self._known[name] = found
         if gone or any(_returns(known.get(key), one) for key, one in found.items()):
             await self._hurry(name)
         return len(found)

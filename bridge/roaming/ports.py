@@ -22,7 +22,7 @@ from bridge.mapping.loss import Loss
 from bridge.model.command import Command, CommandOutcome, CommandResult
 from bridge.model.ids import EvseId, PartyId, SessionId
 from bridge.model.location import Status
-from bridge.model.party import ClientInfo, ConnectionStatus, Role
+from bridge.model.party import ClientInfo
 from bridge.model.profile import (
     ActiveChargingProfile,
     ChargingPreferences,
@@ -307,41 +307,6 @@ class HearsPlans(Protocol):
 
 
 # --- hubs -----------------------------------------------------------------------------------------------------------
-
-
-@runtime_checkable
-class GivesClients(Protocol):
-    """A partner that may be a hub, and tell the parties behind it."""
-
-    hub: bool
-
-    def pull_clients(self) -> AsyncIterator[list[ClientInfo]]:
-        """All of them, in batches. Raises Unreachable or Declined."""
-        ...
-
-
-@runtime_checkable
-class HasParties(Protocol):
-    """A partner of which is known which parties it speaks for, and whether it is there."""
-
-    @property
-    def clients(self) -> Sequence[tuple[PartyId, Role]]:
-        """Its parties, each in a role."""
-        ...
-
-    @property
-    def standing(self) -> ConnectionStatus:
-        """CONNECTED if it is registered, else PLANNED before that and SUSPENDED after it."""
-        ...
-
-    @property
-    def silent(self) -> float:
-        """Seconds since it was last heard."""
-        ...
-
-    async def still_alive(self) -> None:
-        """Ask whether it is there, in a way that does nothing (OCPI: GET versions). Raises Unreachable or Declined."""
-        ...
 
 
 # --- what adapters call on the core ---------------------------------------------------------------------------------

@@ -307,6 +307,30 @@ async def test_authorisation(emsp: Operator) -> None:
     assert "location_id: missing" in await emsp.rejected("POST", url, {"evse_uids": ["E"]})
 
 
+async def test_parties_that_are_reached_through_the_operator(emsp: Operator) -> None:
+    url, told = f"{BELOW}/hubclientinfo/DE/XYZ", {"country_code": "DE", "party_id": "XYZ", "role": "CPO", "status": "CONNECTED"}
+    info = told | {"last_updated": "2026-11-01T12:00:00Z"}
+    assert await emsp.code("GET", url) == (404, 2000)
+    assert "last_updated: missing" in await emsp.rejected("PUT", url, told)
+    assert "no ConnectionStatus" in await emsp.rejected("PUT", url, info | {"status": "ONLINE"})
+    assert "differ from those in the URL" in await emsp.rejected("PUT", url, info | {"party_id": "ABC"})
+    assert emsp.emsp.reached == {}
+    assert await emsp.code("PUT", url, info) == (201, 1000)
+    assert await emsp.code("PUT", url, info | {"status": "OFFLINE"}) == (200, 1000)
+    assert "older than before" in await emsp.rejected("PUT", url, info | {"last_updated": "2026-11-01T11:59:59Z"})
+    assert (await emsp("GET", url))[1]["data"] == info | {"status": "OFFLINE"}
+
+
+async def test_parties_behind_it_are_told_by_a_hub_alone(emsp: Operator) -> None:
+    info = {"country_code": "DE", "party_id": "XYZ", "role": "EMSP", "status": "PLANNED", "last_updated": "2026-11-01T12:00:00Z"}
+    emsp.emsp.behind["DE", "XYZ", "EMSP"] = info
+    assert await emsp.code("GET", f"{BELOW}/hubclientinfo") == (404, 2000)
+    emsp.emsp.hub = True
+    status, envelope, headers = await emsp("GET", f"{BELOW}/hubclientinfo")
+    assert (status, envelope["data"], headers["X-Total-Count"]) == (200, [info], "1")
+    assert (await emsp("GET", f"{BELOW}/hubclientinfo", date_from="2026-11-01T12:00:01Z"))[1]["data"] == []
+
+
 # --- what it can be made to do
 
 

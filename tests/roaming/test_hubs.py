@@ -214,6 +214,27 @@ async def test_a_whole_list_takes_the_place_of_what_was_known(tmp_path: Path) ->
     assert {h["ref"] for h in w.history("party behind a hub forgotten")} == {"DE*XYZ"}
 
 
+async def test_what_is_told_while_the_list_is_read_holds(tmp_path: Path) -> None:
+    """The pages are older than a change that is pushed meanwhile."""
+    w = await world(tmp_path)
+    new, later = PartyId("NL", "NEW"), NOON + timedelta(minutes=1)
+    await w.core.client("hub", info(OFFLINE))
+    await w.core.client("hub", info(OFFLINE, party=OTHER))
+
+    class Slow(Hub):
+        async def pull_clients(self) -> AsyncIterator[list[ClientInfo]]:
+            yield [info(OFFLINE)]
+            await w.core.client("hub", info(CONNECTED, later))
+            await w.core.client("hub", info(PLANNED, later, party=new))
+
+    assert await w.core.hubs.pull("hub", Slow()) == 2
+    for _ in range(2):
+        assert w.core.hubs.away("hub", XYZ) is None
+        assert w.core.hubs.away("hub", new) is PLANNED
+        assert w.core.client_of("hub", OTHER) is None, "what neither list nor push has is gone"
+        w.restart()
+
+
 async def test_a_list_that_breaks_off_changes_nothing(tmp_path: Path) -> None:
     w = await world(tmp_path)
     await w.core.client("hub", info(OFFLINE))
