@@ -7,18 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from bridge.simulate.emsp_partner import Operator
-from bridge.simulate.emsp_receivers import Answer, Handler, body_of
-from bridge.simulate.emsp_rules import moment
-from bridge.simulate.emsp_state import Emsp, Reject, stamp
-
-
-def reaches(emsp: Emsp, country: str, party: str) -> bool:
-    """Whether messages for a party may be sent here: its own, and as a hub those behind it that are there."""
-    if (country, party) == (emsp.country_code.upper(), emsp.party_id.upper()):
-        return True
-    told = [info for key, info in emsp.behind.items() if key[:2] == (country, party)]
-    return emsp.hub and any(info["status"] == "CONNECTED" for info in told)
-
+from bridge.simulate.emsp_state import Emsp
+from bridge.simulate.ocpi_http import Answer, Handler, body_of, paged
+from bridge.simulate.ocpi_party import Reject, stamp
 
 # --- what operators call
 
@@ -27,12 +18,9 @@ async def list_clients(emsp: Emsp, request: web.Request) -> Answer:
     """GET the parties behind a hub."""
     if not emsp.hub:
         raise Reject(2000, "there is nothing here", 404)
-    since = request.query.get("date_from")
-    found = [info for info in emsp.behind.values() if since is None or info["last_updated"] >= since]
-    if since is not None and moment(since) is None:
-        raise Reject(2001, f"{since!r} is no DateTime")
+    page = paged(emsp, request, list(emsp.behind.values()))
     emsp.count("client_page")
-    return Answer(found, headers={"X-Total-Count": str(len(found)), "X-Limit": str(emsp.page_limit)})
+    return page
 
 
 async def put_client(emsp: Emsp, request: web.Request) -> Answer:
@@ -61,7 +49,7 @@ def _key(request: web.Request) -> tuple[str, str]:
     return request.match_info["cc"].upper(), request.match_info["pid"].upper()
 
 
-ROUTES: tuple[tuple[str, str, Handler], ...] = (
+ROUTES: tuple[tuple[str, str, Handler[Emsp]], ...] = (
     ("GET", "/hubclientinfo", list_clients),
     ("GET", "/hubclientinfo/{cc}/{pid}", get_client),
     ("PUT", "/hubclientinfo/{cc}/{pid}", put_client),
@@ -76,13 +64,11 @@ async def _client(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
     if not emsp.hub:
         raise ValueError("it is no hub")
     info = {"role": "EMSP", "last_updated": stamp()} | given
-    wrong = emsp.faults("ClientInfo", info)
-    if wrong:
-        raise ValueError("; ".join(wrong))
+    emsp.own("ClientInfo", info)
     emsp.behind[info["country_code"].upper(), info["party_id"].upper(), info["role"]] = info
     if emsp.theirs is None:
         return {"status": None}
-    url = f"{operator.endpoint('hubclientinfo', 'RECEIVER').rstrip('/')}/{info['country_code']}/{info['party_id']}"
+    url = operator.at("hubclientinfo", "RECEIVER", info["country_code"], info["party_id"])
     status, envelope, _ = await operator.call("PUT", url, info, functional=False)
     if envelope["status_code"] != 1000:
         emsp.reject(method="PUT", path=url, answer=status, because=str(envelope.get("status_message")))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
 from bridge.simulate.emsp_partner import Operator
-from bridge.simulate.emsp_receivers import Answer, Handler, body_of
-from bridge.simulate.emsp_state import CommandSent, Emsp, Reject
-from bridge.simulate.emsp_tables import enums
+from bridge.simulate.emsp_state import CommandSent, Emsp
+from bridge.simulate.ocpi_http import Answer, Handler, body_of
+from bridge.simulate.ocpi_party import Reject
+from bridge.simulate.ocpi_tables import enums
 
 _RESULTS = {"PUT": "ChargingProfileResult", "DELETE": "ClearProfileResult", "GET": "ActiveChargingProfileResult"}
 SHORTEST, LONGEST = 300, 3600
@@ -65,7 +65,7 @@ def _sensible(plan: dict[str, Any]) -> None:
         raise Reject(2001, "limit: at most one digit fraction, not below zero")
 
 
-ROUTES: tuple[tuple[str, str, Handler], ...] = (
+ROUTES: tuple[tuple[str, str, Handler[Emsp]], ...] = (
     ("POST", "/chargingprofiles/results/{request}", profile_result),
     ("PUT", "/chargingprofiles/{session}", put_plan),
 )
@@ -83,10 +83,9 @@ async def _ask(emsp: Emsp, operator: Operator, given: dict[str, Any], method: st
         body = {"charging_profile": body, "response_url": address}
     else:
         params = {**params, "response_url": address}
-    url = f"{operator.endpoint('chargingprofiles', 'RECEIVER').rstrip('/')}/{quote(given['session_id'], safe='')}"
+    url = operator.at("chargingprofiles", "RECEIVER", given["session_id"])
     sent.response = await operator.data(method, url, body, params=params or None)
-    for because in emsp.faults("ChargingProfileResponse", sent.response):
-        emsp.reject(method=method, path=url, answer=200, because=because)
+    operator.judge("ChargingProfileResponse", sent.response, url, method)
     emsp.note()
     return {"id": sent.id, "response": sent.response}
 
@@ -105,7 +104,7 @@ async def _active(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
 
 async def _prefer(emsp: Emsp, operator: Operator, given: dict[str, Any]) -> Any:
     wanted = {name: value for name, value in given.items() if name != "session_id"}
-    url = f"{operator.endpoint('sessions', 'SENDER').rstrip('/')}/{quote(given['session_id'], safe='')}/charging_preferences"
+    url = operator.at("sessions", "SENDER", given["session_id"], "charging_preferences")
     response = await operator.data("PUT", url, wanted)
     if response not in enums(emsp.version)["ChargingPreferencesResponse"].split():
         emsp.reject(method="PUT", path=url, answer=200, because=f"{response!r} is no ChargingPreferencesResponse")

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from attrs import field, frozen
 
-from bridge.simulate.emsp_rules import moment
-from bridge.simulate.emsp_state import Emsp, Reject, parsed
-
-NOTHING = object()
-
-
-@frozen
-class Answer:
-    """Data for the envelope, HTTP status, headers."""
-
-    data: Any = NOTHING
-    status: int = 200
-    headers: dict[str, str] = field(factory=dict)
-
-
-Handler = Callable[[Emsp, web.Request], Awaitable[Answer]]
+from bridge.simulate.emsp_state import Emsp
+from bridge.simulate.ocpi_http import Answer, Handler, body_of, offered
+from bridge.simulate.ocpi_party import Reject, bump, newer, part, same
 
 OFFERS = (
     ("credentials", "SENDER"),
@@ -41,30 +24,9 @@ OFFERS = (
 )
 
 
-async def body_of(request: web.Request) -> tuple[bytes, Any]:
-    """The body, as bytes and as JSON. Raises Reject."""
-    if request.content_type != "application/json":
-        raise Reject(2001, f"Content-Type: application/json is expected, found {request.content_type}")
-    data = await request.read()
-    return data, parsed(data)
-
-
-async def versions(emsp: Emsp, request: web.Request) -> Answer:
-    """GET versions."""
-    return Answer([{"version": emsp.version, "url": emsp.url + emsp.path}])
-
-
 async def details(emsp: Emsp, request: web.Request) -> Answer:
     """GET version details."""
-    endpoints = [{"identifier": module, "role": role, "url": f"{emsp.url}{emsp.path}/{module}"} for module, role in _offers(emsp)]
-    if emsp.older:
-        newer = ("chargingprofiles", "hubclientinfo")
-        endpoints = [{n: v for n, v in e.items() if n != "role"} for e in endpoints if e["identifier"] not in newer]
-    return Answer({"version": emsp.version, "endpoints": endpoints})
-
-
-def _offers(emsp: Emsp) -> tuple[tuple[str, str], ...]:
-    return (*OFFERS, ("hubclientinfo", "SENDER")) if emsp.hub else OFFERS
+    return offered(emsp, (*OFFERS, ("hubclientinfo", "SENDER")) if emsp.hub else OFFERS)
 
 
 # --- locations
@@ -75,30 +37,6 @@ def _owned(emsp: Emsp, request: web.Request) -> tuple[str, str, str]:
     if not emsp.speaks_for(match["cc"], match["pid"]):
         raise Reject(2001, f"{match['cc']}*{match['pid']} is none of your roles", 404)
     return match["cc"].upper(), match["pid"].upper(), match["id"].upper()
-
-
-def _same(o: dict[str, Any], **url: str) -> None:
-    for name, told in url.items():
-        if name in o and str(o[name]).upper() != told.upper():
-            raise Reject(2001, f"{name}: {o[name]!r} differs from {told!r} in the URL")
-
-
-def _newer(emsp: Emsp, what: str, old: dict[str, Any] | None, new: dict[str, Any]) -> None:
-    if old is not None and at(new) < at(old):
-        emsp.warnings.append(f"{what}: last_updated {new['last_updated']} after {old['last_updated']} had been received")
-
-
-def at(o: dict[str, Any]) -> datetime:
-    """When an object was changed last. Raises Reject."""
-    found = moment(o["last_updated"])
-    if found is None:
-        raise Reject(2001, "last_updated: no DateTime")
-    return found
-
-
-def part(items: list[dict[str, Any]], name: str, ident: str) -> int | None:
-    """The place of an item in a list, None if it is not in it."""
-    return next((i for i, one in enumerate(items) if one[name].upper() == ident.upper()), None)
 
 
 async def get_location(emsp: Emsp, request: web.Request) -> Answer:
@@ -118,7 +56,7 @@ async def put_location(emsp: Emsp, request: web.Request) -> Answer:
     """PUT a location."""
     key = _owned(emsp, request)
     new = emsp.check("Location", (await body_of(request))[1])
-    _same(new, country_code=key[0], party_id=key[1], id=key[2])
+    same(new, country_code=key[0], party_id=key[1], id=key[2])
     old = emsp.locations.get(key)
     uids = {e["uid"].upper() for e in new.get("evses") or ()}
     for other, held in emsp.locations.items():
@@ -128,7 +66,7 @@ async def put_location(emsp: Emsp, request: web.Request) -> Answer:
     for evse in (old or {}).get("evses") or ():
         if evse["uid"].upper() not in uids and evse["status"] != "REMOVED":
             raise Reject(2001, f"evses: {evse['uid']} was left out; an EVSE that is gone has the status REMOVED")
-    _newer(emsp, f"location {key[2]}", old, new)
+    newer(emsp, f"location {key[2]}", old, new)
     emsp.locations[key] = new
     emsp.count("location")
     return Answer(status=201 if old is None else 200)
@@ -139,12 +77,12 @@ async def put_part(emsp: Emsp, request: web.Request) -> Answer:
     location, holder, items, name, kind, i = _where(emsp, request)
     ident = request.match_info.get("connector") or request.match_info["evse"]
     new = emsp.check(kind, (await body_of(request))[1])
-    _same(new, **{name: ident})
+    same(new, **{name: ident})
     if i is None:
         items.append(new)
     else:
         items[i] = new
-    _bump(location, holder, new)
+    bump(new, holder, location)
     emsp.count("evse" if kind == "EVSE" else "connector")
     return Answer(status=201 if i is None else 200)
 
@@ -162,9 +100,9 @@ async def patch_location(emsp: Emsp, request: web.Request) -> Answer:
     if i is None:
         raise Reject(2003, f"unknown {kind}", 404)
     change = await _change(emsp, request, kind)
-    _newer(emsp, f"{kind} {request.match_info['evse']}", items[i], items[i] | change)
+    newer(emsp, f"{kind} {request.match_info['evse']}", items[i], items[i] | change)
     items[i] = _patched(emsp, kind, items[i], change)
-    _bump(location, holder, items[i])
+    bump(items[i], holder, location)
     emsp.count("status" if change.keys() <= {"status", "last_updated"} else f"{kind.lower()}_patch")
     return Answer()
 
@@ -184,12 +122,6 @@ def _where(emsp: Emsp, request: web.Request) -> tuple[dict[str, Any], dict[str, 
     return location, evses[i], connectors, "id", "Connector", part(connectors, "id", request.match_info["connector"])
 
 
-def _bump(location: dict[str, Any], holder: dict[str, Any], new: dict[str, Any]) -> None:
-    for parent in (holder, location):
-        if at(parent) < at(new):
-            parent["last_updated"] = new["last_updated"]
-
-
 async def _change(emsp: Emsp, request: web.Request, kind: str) -> dict[str, Any]:
     change = emsp.check(kind, (await body_of(request))[1], partial=True)
     if change.get("last_updated") is None and not emsp.older:
@@ -198,7 +130,7 @@ async def _change(emsp: Emsp, request: web.Request, kind: str) -> dict[str, Any]
 
 
 def _patched(emsp: Emsp, kind: str, old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    _same(change, **{name: old[name] for name in ("country_code", "party_id", "id", "uid") if name in old})
+    same(change, **{name: old[name] for name in ("country_code", "party_id", "id", "uid") if name in old})
     new = old | {name: value for name, value in change.items() if value is not None}
     wrong = emsp.faults(kind, new)
     if wrong:
@@ -221,9 +153,9 @@ async def put_tariff(emsp: Emsp, request: web.Request) -> Answer:
     """PUT a tariff."""
     key = _owned(emsp, request)
     new = emsp.check("Tariff", (await body_of(request))[1])
-    _same(new, country_code=key[0], party_id=key[1], id=key[2])
+    same(new, country_code=key[0], party_id=key[1], id=key[2])
     old = emsp.tariffs.get(key)
-    _newer(emsp, f"tariff {key[2]}", old, new)
+    newer(emsp, f"tariff {key[2]}", old, new)
     emsp.tariffs[key] = new
     emsp.count("tariff")
     return Answer(status=201 if old is None else 200)
@@ -287,7 +219,7 @@ async def put_session(emsp: Emsp, request: web.Request) -> Answer:
     """PUT a session."""
     key = _owned(emsp, request)
     new = emsp.check("Session", (await body_of(request))[1])
-    _same(new, country_code=key[0], party_id=key[1], id=key[2])
+    same(new, country_code=key[0], party_id=key[1], id=key[2])
     return Answer(status=_session(emsp, key, new))
 
 
@@ -315,7 +247,7 @@ def _session(emsp: Emsp, key: tuple[str, str, str], new: dict[str, Any]) -> int:
     location = emsp.locations.get((key[0], key[1], place.upper()))
     if location is not None and part(location.get("evses") or [], "uid", uid) is None and uid != "#NA":
         raise Reject(2001, f"evse_uid: {uid} is not in location {place}")
-    _newer(emsp, f"session {key[2]}", old, new)
+    newer(emsp, f"session {key[2]}", old, new)
     emsp.sessions[key] = new
     emsp.count("session")
     return 201 if old is None else 200
@@ -374,14 +306,10 @@ async def get_cdr(emsp: Emsp, request: web.Request) -> Answer:
     return Answer(held)
 
 
-def plain(data: Any) -> bytes:
-    """JSON for an answer."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 _ONE = "/{cc}/{pid}/{id}"
 
-ROUTES: tuple[tuple[str, str, Handler], ...] = (
+ROUTES: tuple[tuple[str, str, Handler[Emsp]], ...] = (
+    ("GET", "", details),
     ("GET", f"/locations{_ONE}", get_location),
     ("PUT", f"/locations{_ONE}", put_location),
     ("PATCH", f"/locations{_ONE}", patch_location),

@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from aiohttp import web
 
-from bridge.simulate.emsp_receivers import Answer, Handler, at, body_of, part
-from bridge.simulate.emsp_rules import moment
-from bridge.simulate.emsp_state import Emsp, Reject
-from bridge.simulate.emsp_tables import enums
+from bridge.simulate.emsp_state import Emsp
+from bridge.simulate.ocpi_http import Answer, Handler, body_of, paged
+from bridge.simulate.ocpi_party import Reject, part
+from bridge.simulate.ocpi_tables import enums
 
 
 async def list_tokens(emsp: Emsp, request: web.Request) -> Answer:
     """GET the tokens, page by page."""
-    query = request.query
-    strange = query.keys() - {"date_from", "date_to", "offset", "limit"}
-    if strange:
-        raise Reject(2001, f"{min(strange)}: no such parameter")
-    since, until = _moment(query.get("date_from")), _moment(query.get("date_to"))
-    offset = _count(query.get("offset"), 0)
-    limit = min(_count(query.get("limit"), emsp.page_limit) or emsp.page_limit, emsp.page_limit)
-    found = [t for t in emsp.listed() if (since is None or at(t) >= since) and (until is None or at(t) < until)]
-    headers = {"X-Total-Count": str(len(found)), "X-Limit": str(emsp.page_limit)}
-    if offset + limit < len(found):
-        following = {n: v for n in ("date_from", "date_to") if (v := query.get(n))} | {"offset": offset + limit, "limit": limit}
-        headers["Link"] = f'<{emsp.url}{emsp.path}/tokens?{urlencode(following, safe=":")}>; rel="next"'
+    page = paged(emsp, request, emsp.listed())
     emsp.count("token_page")
-    return Answer(found[offset : offset + limit], headers=headers)
-
-
-def _moment(text: str | None) -> datetime | None:
-    found = moment(text) if text else None
-    if text and found is None:
-        raise Reject(2001, f"{text!r} is no DateTime")
-    return found
-
-
-def _count(text: str | None, default: int) -> int:
-    if text is not None and not (text.isascii() and text.isdigit()):
-        raise Reject(2001, f"{text!r} is no number")
-    return default if text is None else int(text)
+    return page
 
 
 async def authorize(emsp: Emsp, request: web.Request) -> Answer:
@@ -100,7 +74,7 @@ async def command_result(emsp: Emsp, request: web.Request) -> Answer:
     return Answer()
 
 
-ROUTES: tuple[tuple[str, str, Handler], ...] = (
+ROUTES: tuple[tuple[str, str, Handler[Emsp]], ...] = (
     ("GET", "/tokens", list_tokens),
     ("POST", "/tokens/{uid}/authorize", authorize),
     ("POST", "/commands/{command}", command_result),

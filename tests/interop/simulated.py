@@ -13,7 +13,8 @@ from pathlib import Path
 from aiohttp.test_utils import TestServer
 
 from bridge.simulate.emsp import application
-from bridge.simulate.emsp_state import VERSIONS, Emsp
+from bridge.simulate.emsp_state import Emsp
+from bridge.simulate.ocpi_party import VERSIONS
 from tests.interop import as_operator
 from tests.interop.checks import Checks
 

@@ -12,7 +12,7 @@ import pytest
 from bridge.config import load
 from bridge.errors import ConfigError
 from bridge.joining.files import Draft
-from bridge.simulate.emsp_state import Faults
+from bridge.simulate.ocpi_party import Faults
 from tests.joining import joining_world as jw
 from tests.joining.joining_world import TOKEN_A, World
 from tests.roaming.bridge_world import until

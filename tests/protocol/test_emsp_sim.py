@@ -16,9 +16,10 @@ from click.testing import CliRunner
 from bridge.model.command import CommandOutcome, CommandResult
 from bridge.roaming.ports import Kind
 from bridge.simulate.emsp import application, command, serve
-from bridge.simulate.emsp_rules import faults, moment
-from bridge.simulate.emsp_state import VERSIONS, CommandSent, Emsp
-from bridge.simulate.emsp_tables import OPEN, enums, objects
+from bridge.simulate.emsp_state import CommandSent, Emsp
+from bridge.simulate.ocpi_party import VERSIONS
+from bridge.simulate.ocpi_rules import faults, moment
+from bridge.simulate.ocpi_tables import OPEN, enums, objects
 from tests.protocol import ocpi_world as ow
 from tests.protocol.ocpi_world import canonical
 

@@ -34,7 +34,7 @@ from bridge.roaming.ports import (
     Rejected,
     Retry,
 )
-from bridge.simulate.emsp_state import Faults
+from bridge.simulate.ocpi_party import Faults
 from bridge.transport.http import Answer
 from tests.protocol import ocpi_world as ow
 from tests.protocol.ocpi_world import World, canonical, jobs

@@ -19,7 +19,7 @@ from bridge.errors import Declined, Unreachable
 from bridge.ocpi.adapter import MemoryStore, OcpiConfig, OcpiPartner, OurRole
 from bridge.ocpi.credentials import Access, PartnerCredentials, Registration
 from bridge.ocpi.envelope import spelled, success
-from bridge.simulate.emsp_state import Faults
+from bridge.simulate.ocpi_party import Faults
 from tests.protocol import ocpi_world as ow
 from tests.protocol.ocpi_world import TOKEN_A, World
 

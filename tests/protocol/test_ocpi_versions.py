@@ -20,7 +20,7 @@ from bridge.ocpi.credentials import PartnerCredentials, PartnerRole
 from bridge.ocpi.envelope import spelled, success
 from bridge.ocpi.version import BY_NUMBER, V211, V221, V230, VERSIONS, Version
 from bridge.roaming.ports import Kind
-from bridge.simulate.emsp_state import VERSIONS as NUMBERS
+from bridge.simulate.ocpi_party import VERSIONS as NUMBERS
 from tests.protocol import ocpi_world as ow
 from tests.protocol.ocpi_world import TOKEN_A, World, canonical
 

@@ -25,10 +25,11 @@ from bridge.mapping.context import Settings
 from bridge.model.location import Status
 from bridge.roaming.ports import ConnectorRef, MeterSample
 from bridge.roaming.publish import Imported
-from bridge.simulate import clearing_house, emsp, emsp_state, hubject
+from bridge.simulate import clearing_house, emsp, hubject
 from bridge.simulate.clearing_house import ClearingHouse
 from bridge.simulate.emsp_state import Emsp
 from bridge.simulate.hubject_hub import Driver, Hub, HubSettings
+from bridge.simulate.ocpi_party import Faults
 
 NAMES = ("emsp1", "emsp2", "hubject", "clearinghouse")
 PATIENCE = 20.0
@@ -102,7 +103,7 @@ class World:
         elif name == "clearinghouse":
             self.house.trouble = clearing_house.Trouble(**how, count=count)
         else:
-            self.emsps[name].trouble = emsp_state.Faults(**how, count=count)
+            self.emsps[name].trouble = Faults(**how, count=count)
 
     def mend(self, name: str) -> None:
         """It answers well again."""
@@ -111,7 +112,7 @@ class World:
         elif name == "clearinghouse":
             self.house.trouble = None
         else:
-            self.emsps[name].trouble = emsp_state.Faults()
+            self.emsps[name].trouble = Faults()
 
     def spoiled(self, name: str, of: int = 10_000) -> int:
         """How many requests a broken partner has answered badly."""

@@ -1,7 +1,7 @@
-"""OCPI 2.1.1, 2.2.1 and 2.3.0 as the simulated eMSP checks them: field tables, formats, and what the texts demand beyond them.
+"""OCPI 2.1.1, 2.2.1 and 2.3.0 as the simulated parties check them: field tables, formats, and what the texts demand beyond them.
 
 Written from the specification, on its own: it shares nothing with the bridge's readers, so that each finds the other's mistakes.
-The field tables are in :mod:`bridge.simulate.emsp_tables`.
+The field tables are in :mod:`bridge.simulate.ocpi_tables`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from bridge.simulate.emsp_tables import OPEN, enums, objects
+from bridge.simulate.ocpi_tables import OPEN, enums, objects
 
 
 class _Field(NamedTuple):

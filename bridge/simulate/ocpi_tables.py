@@ -1,4 +1,4 @@
-"""The field tables of OCPI 2.2.1, and what 2.1.1 and 2.3.0 have in their place, as the simulated eMSP checks them.
+"""The field tables of OCPI 2.2.1, and what 2.1.1 and 2.3.0 have in their place, as the simulated parties check them.
 
 A field is ``name:type`` with the cardinality behind it: none is mandatory, ``?`` may be absent, ``*`` is a list, ``+`` a list with at
 least one item. ``ci36`` is a case-insensitive identifier, ``s255`` a text, with the most characters.
