@@ -10,6 +10,7 @@ _KINDS = {
     "hubject": ("bridge.simulate.hubject", "command", "A strict OICP 2.3 hub."),
     "clearing-house": ("bridge.simulate.clearing_house", "command", "A strict OCHP 1.4 clearing house."),
     "emsp": ("bridge.simulate.emsp", "command", "A strict OCPI eMSP."),
+    "cpo": ("bridge.simulate.cpo", "command", "A strict OCPI CPO."),
     "charger": ("bridge.simulate.charger", "charger", "A strict OCPP 1.6J charger."),
 }
 

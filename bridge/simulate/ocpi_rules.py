@@ -327,6 +327,11 @@ def _cdr(o: dict[str, Any]) -> Iterator[str]:
             yield f"{name}: below zero"
 
 
+def _start(o: dict[str, Any]) -> Iterator[str]:
+    if o.get("connector_id") and not o.get("evse_uid"):
+        yield "evse_uid: needed with connector_id"
+
+
 _RULES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "Credentials": _credentials,
     "Hours": _hours,
@@ -341,6 +346,7 @@ _RULES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "Tariff": _span("start_date_time", "end_date_time"),
     "Session": _session,
     "CDR": _cdr,
+    "StartSession": _start,
 }
 _OLDER_RULES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "Credentials": _older_credentials,

@@ -93,6 +93,14 @@ OBJECTS = {
     ),
     "EnergyContract": "supplier_name:s64 contract_id:s64?",
     "LocationReferences": "location_id:ci36 evse_uids:ci36*",
+    "AuthorizationInfo": ("allowed:AllowedType token:Token location:LocationReferences? authorization_reference:ci36? info:DisplayText?"),
+    "StartSession": ("response_url:url token:Token location_id:ci36 evse_uid:ci36? connector_id:ci36? authorization_reference:ci36?"),
+    "StopSession": "response_url:url session_id:ci36",
+    "ReserveNow": (
+        "response_url:url token:Token expiry_date:time reservation_id:ci36 location_id:ci36 evse_uid:ci36? authorization_reference:ci36?"
+    ),
+    "CancelReservation": "response_url:url reservation_id:ci36",
+    "UnlockConnector": "response_url:url location_id:ci36 evse_uid:ci36 connector_id:ci36",
     "CommandResponse": "result:CommandResponseType timeout:int message:DisplayText*",
     "CommandResult": "result:CommandResultType message:DisplayText*",
     "ChargingProfile": (
@@ -109,6 +117,7 @@ OBJECTS = {
 }
 
 ENUMS = {
+    "AllowedType": "ALLOWED BLOCKED EXPIRED NO_CREDIT NOT_ALLOWED",
     "AuthMethod": "AUTH_REQUEST COMMAND WHITELIST",
     "Capability": (
         "CHARGING_PROFILE_CAPABLE CHARGING_PREFERENCES_CAPABLE CHIP_CARD_SUPPORT CONTACTLESS_CARD_SUPPORT "
@@ -208,16 +217,22 @@ _OLDER_OBJECTS = {
         "uid:s36 type:TokenType auth_id:s36 visual_number:s64? issuer:s64 valid:bool whitelist:WhitelistType language:s2? last_updated:time"
     ),
     "LocationReferences": "location_id:s39 evse_uids:s39* connector_ids:s36*",
+    "AuthorizationInfo": "allowed:Allowed location:LocationReferences? info:DisplayText?",
+    "StartSession": "response_url:url token:Token location_id:s39 evse_uid:s39?",
+    "StopSession": "response_url:url session_id:s36",
+    "ReserveNow": "response_url:url token:Token expiry_date:time reservation_id:int location_id:s39 evse_uid:s39?",
+    "UnlockConnector": "response_url:url location_id:s39 evse_uid:s39 connector_id:s36",
     "CommandResponse": "result:CommandResponseType",
 }
 _GONE_OBJECTS = frozenset({
     "CredentialsRole", "PublishTokenType", "Price", "CdrToken", "CdrLocation", "SignedData", "SignedValue", "EnergyContract",
-    "CommandResult", "ChargingProfile", "ChargingProfilePeriod", "ActiveChargingProfile", "ChargingProfileResponse",
+    "CancelReservation", "CommandResult", "ChargingProfile", "ChargingProfilePeriod", "ActiveChargingProfile", "ChargingProfileResponse",
     "ActiveChargingProfileResult", "ChargingProfileResult", "ClearProfileResult", "ClientInfo",
 })  # fmt: skip
 """What 2.1.1 does not have."""
 
 _OLDER_ENUMS = {
+    "Allowed": ENUMS["AllowedType"],
     "AuthMethod": "AUTH_REQUEST WHITELIST",
     "Capability": ("CHARGING_PROFILE_CAPABLE CREDIT_CARD_PAYABLE REMOTE_START_STOP_CAPABLE RESERVABLE RFID_READER UNLOCK_CAPABLE"),
     "CdrDimensionType": "ENERGY FLAT MAX_CURRENT MIN_CURRENT PARKING_TIME TIME",
@@ -239,7 +254,7 @@ _OLDER_ENUMS = {
     "VersionNumber": "2.0 2.1 2.1.1",
 }
 _GONE_ENUMS = frozenset({
-    "CommandResultType", "InterfaceRole", "ParkingType", "ProfileType", "ReservationRestrictionType", "Role", "TariffType",
+    "AllowedType", "CommandResultType", "InterfaceRole", "ParkingType", "ProfileType", "ReservationRestrictionType", "Role", "TariffType",
     "ChargingPreferencesResponse", "ChargingProfileResponseType", "ChargingProfileResultType", "ChargingRateUnit", "ConnectionStatus",
 })  # fmt: skip
 
