@@ -13,7 +13,8 @@ import pytest
 
 from bridge.demo import scene
 from bridge.simulate.charger import Behaviour, SimulatedCharger
-from bridge.simulate.emsp_state import VERSIONS, Emsp
+from bridge.simulate.emsp_state import Emsp
+from bridge.simulate.ocpi_party import VERSIONS
 from tests.roaming.bridge_world import World, until, world
 
 
