@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import re
+import signal
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -360,3 +361,39 @@ async def judge(on: Stage, relay: Relay, drivers: Drivers, killer: Killer) -> No
     print(f"{len(transactions)} transactions ({remote} started remotely), {accepted} CDRs, {repeated} of them sent more than once; "  # noqa: T201
           f"{len(transactions) - accepted - disowned} refused, {disowned} unknown to Hubject and stopped, {len(lost)} for a person; "
           f"killed {len(killer.moments)} times: {', '.join(killer.moments)}")  # fmt: skip
+
+
+async def test_killed_while_hubject_waits_for_a_remote_start() -> None:
+    """Hubject heard no success: what the charger begins afterwards is refused, and nobody is billed or told of it."""
+    async with play.stage(lambda said: None) as on:
+        (on.folder / "bridge.toml").write_text(scene.configuration(on.ports))
+        await partners(on, on.ports)
+        await on.once("locations", "import", "locations.json", "--from", "ocpi-2.2.1")
+        await on.once("tariffs", "import", "tariffs.json", "--from", "ocpi-2.2.1")
+        await on.run("bridge", "serve", "--config", "bridge.toml")
+        await chargers(on)
+        await play.published(on)
+        drivers, charger = await drivers_of(on), scene.CHARGERS[2]
+
+        async def waits() -> bool:
+            return bool(looked_up(on, "SELECT 1 FROM expected WHERE answered = 0"))
+
+        async def begun() -> bool:
+            transactions = (await on.report(charger))["transactions"]
+            return bool(transactions) and all(t["acknowledged"] for t in transactions)
+
+        on.processes[charger].send_signal(signal.SIGSTOP)  # it hears of the start, and says nothing
+        asked = asyncio.create_task(drivers._remote("hubject"))
+        await on.until("Hubject waits", waits)
+        await Killer(on, Random(SEED))._kill()
+        with contextlib.suppress(play.Failed):
+            await asked
+        on.processes[charger].send_signal(signal.SIGCONT)
+        await on.run("bridge", "serve", "--config", "bridge.toml")
+        await on.until("the charger began, and has ended", begun)
+
+        (told,) = (await on.report(charger))["transactions"]
+        (session,) = looked_up(on, "SELECT * FROM session")
+        assert (told["answer"], session["state"], json.loads(session["auth"])["accepted"]) == ("Invalid", "ended", False)
+        assert looked_up(on, "SELECT * FROM cdr") == []
+        assert (await play.counted(on))[1] == []
