@@ -9,7 +9,7 @@ from typing import Any
 from bridge.simulate.cpo_charge import CURRENCY, VAT, Bill, Charge, Period, hours
 from bridge.simulate.ocpi_party import Party, part, stamp, written
 
-TARIFF = "STANDARD"
+TARIFF = "KWH"
 _CAPABILITIES = ("REMOTE_START_STOP_CAPABLE", "RESERVABLE", "RFID_READER", "UNLOCK_CAPABLE")
 
 
@@ -25,7 +25,7 @@ def location(cpo: Party, n: int, evses: int) -> dict[str, Any]:
     """A made-up location, the n-th, with so many EVSEs."""
     now = stamp()
     place: dict[str, Any] = {
-        "id": f"LOC{n}", "name": f"Charging park {n}", "address": f"Example Street {n}", "city": "Berlin", "postal_code": "10115",
+        "id": f"PARK{n}", "name": f"Charging park {n}", "address": f"Example Street {n}", "city": "Berlin", "postal_code": "10115",
         "country": "DEU", "coordinates": {"latitude": f"52.5{n % 100:02}008", "longitude": "13.404954"}, "time_zone": "Europe/Berlin",
         "operator": {"name": cpo.name}, "opening_times": {"twentyfourseven": True}, "charging_when_closed": True,
         "evses": [evse(cpo, n, i + 1) for i in range(evses)], "last_updated": now,

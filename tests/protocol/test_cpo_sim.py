@@ -28,7 +28,7 @@ from bridge.simulate.emsp_state import Emsp
 from bridge.simulate.ocpi_party import VERSIONS, Faults, written
 
 TOKEN_A = "token-a"  # noqa: S105
-PLACE = {"location_id": "LOC1", "evse_uid": "CPO-0001-1"}
+PLACE = {"location_id": "PARK1", "evse_uid": "CPO-0001-1"}
 LATER = VERSIONS[1:]
 
 
@@ -147,26 +147,26 @@ async def test_everything_is_told_or_pulled_and_is_as_the_tables_say(version: st
     async with paired(version, places=3, tokens=False) as pair:
         pair.cpo.page_limit = 2
         pulled = (await pair.ask("pull", {"module": "locations"}))["objects"]
-        assert [place["id"] for place in pulled] == ["LOC1", "LOC2", "LOC3"]
+        assert [place["id"] for place in pulled] == ["PARK1", "PARK2", "PARK3"]
         assert (await pair.ask("pull", {"module": "tariffs"}))["objects"] == list(pair.cpo.tariffs.values())
         assert await pair.sim("push") == {"tariffs": 1, "locations": 3, "sessions": 0, "cdrs": 0}
         assert list(pair.emsp.locations.values()) == pulled
         await pair.sim("status", PLACE | {"status": "OUTOFORDER"})
         assert pair.emsp.received["status"] == 1
-        held = pair.emsp.locations["DE", "CPO", "LOC1"]
+        held = pair.emsp.locations["DE", "CPO", "PARK1"]
         assert (held["evses"][0]["status"], held["last_updated"]) == ("OUTOFORDER", held["evses"][0]["last_updated"])
         pair.clean()
 
 
 async def test_what_is_loaded_is_checked_and_told() -> None:
     async with paired(tokens=False) as pair:
-        place = pair.cpo.locations["LOC1"]
-        await pair.sim("location", place | {"id": "LOC9", "evses": [place["evses"][0] | {"uid": "NEW"}]})
-        assert pair.emsp.locations["DE", "CPO", "LOC9"]["evses"][0]["uid"] == "NEW"
-        for wrong, told in (({"id": "LOC8", "evses": place["evses"]}, "in location LOC1 already"), ({"id": "LOC8", "city": 7}, "city")):
+        place = pair.cpo.locations["PARK1"]
+        await pair.sim("location", place | {"id": "PARK9", "evses": [place["evses"][0] | {"uid": "NEW"}]})
+        assert pair.emsp.locations["DE", "CPO", "PARK9"]["evses"][0]["uid"] == "NEW"
+        for wrong, told in (({"id": "PARK8", "evses": place["evses"]}, "in location PARK1 already"), ({"id": "PARK8", "city": 7}, "city")):
             assert told in (await pair.sim("location", place | {"evses": []} | wrong, expect=400))["because"]
         assert "elements: missing" in (await pair.sim("tariff", {"id": "T", "currency": "EUR"}, expect=400))["because"]
-        await pair.sim("tariff", pair.cpo.tariffs["STANDARD"] | {"id": "T"})
+        await pair.sim("tariff", pair.cpo.tariffs["KWH"] | {"id": "T"})
         assert ("DE", "CPO", "T") in pair.emsp.tariffs
         assert "unknown EVSE" in (await pair.sim("status", PLACE | {"evse_uid": "E", "status": "BLOCKED"}, expect=502))["because"]
         pair.clean()
@@ -175,7 +175,7 @@ async def test_what_is_loaded_is_checked_and_told() -> None:
 async def test_a_patch_of_what_is_not_known_is_followed_by_the_whole() -> None:
     async with paired(tokens=False) as pair:
         await pair.sim("status", PLACE | {"status": "BLOCKED"})
-        assert pair.emsp.locations["DE", "CPO", "LOC1"]["evses"][0]["status"] == "BLOCKED"
+        assert pair.emsp.locations["DE", "CPO", "PARK1"]["evses"][0]["status"] == "BLOCKED"
         assert "sent as a whole" in pair.cpo.warnings[0]
 
 
@@ -188,11 +188,11 @@ async def test_lists_have_pages_and_dates() -> None:
             place.update(dated, evses=[place["evses"][0] | dated | {"connectors": plugs}])
         between = {"date_from": "2026-01-02T00:00:00Z", "date_to": "2026-01-05T00:00:00Z"}
         pulled = await pair.ask("pull", {"module": "locations", **between})
-        assert [place["id"] for place in pulled["objects"]] == ["LOC2", "LOC3", "LOC4"]
+        assert [place["id"] for place in pulled["objects"]] == ["PARK2", "PARK3", "PARK4"]
         assert pair.cpo.received["location_page"] == 2
-        assert await pair.raw("GET", "/locations/loc2/CPO-0002-1/1") == (
-            200, 1000, pair.cpo.locations["LOC2"]["evses"][0]["connectors"][0])  # fmt: skip
-        assert (await pair.raw("GET", "/locations/LOC2/CPO-0001-1"))[:2] == (404, 2003)
+        assert await pair.raw("GET", "/locations/park2/CPO-0002-1/1") == (
+            200, 1000, pair.cpo.locations["PARK2"]["evses"][0]["connectors"][0])  # fmt: skip
+        assert (await pair.raw("GET", "/locations/PARK2/CPO-0001-1"))[:2] == (404, 2003)
         pair.clean()
         assert "date_from: missing" in await pair.rejected("GET", "/sessions")
         assert "no such parameter" in await pair.rejected("GET", "/cdrs", page="1")
@@ -258,7 +258,7 @@ async def test_a_session_by_the_whitelist_and_its_cdr(version: str) -> None:
             "2.3.0": {"before_taxes": 5.225, "taxes": [{"name": "VAT", "percentage": 19.0, "amount": 0.9928}]},
         }[version]  # fmt: skip
         assert 0.5 <= held["total_time"] < 0.51
-        assert (pair.cpo.unsent, pair.cpo.locations["LOC1"]["evses"][0]["status"]) == ([], "AVAILABLE")
+        assert (pair.cpo.unsent, pair.cpo.locations["PARK1"]["evses"][0]["status"]) == ([], "AVAILABLE")
         async with pair.at_cpo.get("/_sim/report") as report:
             assert (await report.json())["cdrs"][0]["reference"].startswith(pair.emsp.url)
         pair.clean()
@@ -303,7 +303,7 @@ async def test_the_whitelist_decides_whether_a_card_is_asked_about() -> None:
         pair.clean()
         pair.emsp.trouble = Faults(nonsense=True, only="authorize", count=9)
         assert [await shown(number) for number in (3, 1)] == ["ALLOWED", "UNREACHABLE"]
-        evse = pair.cpo.locations["LOC1"]["evses"][0]
+        evse = pair.cpo.locations["PARK1"]["evses"][0]
         evse["status"] = "INOPERATIVE"
         assert "INOPERATIVE" in (await pair.sim("session", PLACE | {"uid": pair.card()}, expect=400))["because"]
 
@@ -365,7 +365,7 @@ async def test_reservations(version: str) -> None:
             wanted = PLACE | {"uid": pair.card(), "reservation_id": ident if older else f"R{ident}"} | more
             return await pair.ask("reserve", wanted, timeout="5")
 
-        evse = pair.cpo.locations["LOC1"]["evses"][0]
+        evse = pair.cpo.locations["PARK1"]["evses"][0]
         assert (await reserve(1))["result"] == {"result": "ACCEPTED"}
         await pair.until(lambda: evse["status"] == "RESERVED")
         refused = await pair.ask("start", PLACE | {"uid": pair.card(1)}, timeout="5")
@@ -401,7 +401,7 @@ async def test_unlocking_and_what_an_evse_cannot_do() -> None:
     async with paired() as pair:
         unlock = PLACE | {"connector_id": "1"}
         assert (await pair.ask("unlock", unlock, timeout="5"))["result"] == {"result": "ACCEPTED"}
-        pair.cpo.locations["LOC1"]["evses"][0]["capabilities"] = ["START_SESSION_CONNECTOR_REQUIRED"]
+        pair.cpo.locations["PARK1"]["evses"][0]["capabilities"] = ["START_SESSION_CONNECTOR_REQUIRED"]
         for act, given in (("unlock", unlock), ("start", unlock | {"uid": pair.card()}),
                            ("reserve", PLACE | {"uid": pair.card(), "reservation_id": "R"})):  # fmt: skip
             assert (await pair.ask(act, given))["response"]["result"] == "NOT_SUPPORTED"
@@ -419,7 +419,7 @@ async def test_commands_that_are_wrong() -> None:
             ({"token": {"uid": "04"}}, "token.contract_id: missing", 2001), ({"floor": 1}, "unknown to StartSession", 2001),
         ):  # fmt: skip
             assert told in await pair.rejected("POST", "/commands/START_SESSION", start | change, code=code)
-        pair.cpo.locations["LOC1"]["evses"][0]["capabilities"].append("START_SESSION_CONNECTOR_REQUIRED")
+        pair.cpo.locations["PARK1"]["evses"][0]["capabilities"].append("START_SESSION_CONNECTOR_REQUIRED")
         assert "connector_id: needed" in await pair.rejected("POST", "/commands/START_SESSION", start)
         past = start | {"reservation_id": "R", "expiry_date": "2026-01-01T00:00:00Z"}
         assert "has passed" in await pair.rejected("POST", "/commands/RESERVE_NOW", past)
@@ -481,7 +481,7 @@ async def test_answers_of_the_emsp_are_judged(monkeypatch: pytest.MonkeyPatch) -
             await pair.sim("session", card, expect=expect)
             return [r["because"] for r in pair.cpo.rejections]
 
-        here = {"location_id": "LOC1", "evse_uids": [PLACE["evse_uid"]]}
+        here = {"location_id": "PARK1", "evse_uids": [PLACE["evse_uid"]]}
         assert await told({"allowed": "PERHAPS", "token": token}, 502) == ["AuthorizationInfo: allowed: 'PERHAPS' is no AllowedType"]
         assert await told({"allowed": "BLOCKED"}, 502) == ["AuthorizationInfo: token: missing"]
         assert "not the one" in (await told({"allowed": "BLOCKED", "token": token | {"uid": "04"}}))[0]
@@ -553,4 +553,4 @@ def test_the_command_explains_itself() -> None:
 
 def test_places_are_checked() -> None:
     with pytest.raises(ValueError, match="city: missing"):
-        Cpo(places=[Cpo().locations["LOC1"] | {"city": None}])
+        Cpo(places=[Cpo().locations["PARK1"] | {"city": None}])
