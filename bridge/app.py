@@ -159,7 +159,8 @@ class Bridge:
         operators = {n: OperatorFacts(party(config, n), o.time_zone, o.currency) for n, o in config.operators.items()}
         own = frozenset(normal(uid) for o in config.operators.values() for uid in o.own_uids)
         self.core = Core(self.store, self.partners, routes, self.book, operators, utc_now, authorise_seconds=config.authorise_seconds,
-                         own=own, update_seconds=config.session_update_seconds, most_percent=config.mass_change_percent,
+                         own=own, update_seconds=config.session_update_seconds, clock_minutes=config.clock_minutes,
+                         most_percent=config.mass_change_percent,
                          chargers=frozenset(config.chargers),
                          cdr_deadline_hours={n: p.cdr_deadline_hours for n, p in config.partners.items()},
                          full_pull_hours={n: p.token_full_pull_hours for n, p in config.partners.items()},

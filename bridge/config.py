@@ -204,6 +204,11 @@ class BridgeConfig(_Model):
     hub: bool = Field(
         False, description="whether OCPI partners are told whom they reach through the bridge, and whether these are there (HubClientInfo)"
     )
+    clock_minutes: float = Field(
+        15.0,
+        gt=0,
+        description="how far a charger's clock may be from the bridge's; a session that starts or ends further off is held for a person",
+    )
     operators: dict[str, OperatorConfig] = Field(min_length=1, description="our operators, by a name of your choice")
     chargers: dict[str, ChargerConfig] = Field(default_factory=dict, description="our charge points, by charge point id")
     partners: dict[str, PartnerConfig] = Field(default_factory=dict, description="partners, by a name of your choice")

@@ -88,6 +88,7 @@ def configuration(where: Ports) -> str:
 store = "bridge.sqlite"
 admin_token = {{value = "demo-admin"}}
 session_update_seconds = 0
+clock_minutes = 1440
 
 [operators.example]
 party = "{OPERATOR}"

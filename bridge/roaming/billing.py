@@ -18,7 +18,7 @@ from bridge.model.ids import PartyId
 from bridge.model.location import Location
 from bridge.model.tariff import Tariff
 from bridge.roaming import agreements as kinds
-from bridge.roaming import ledger, settle, whole
+from bridge.roaming import clocks, ledger, settle, whole
 from bridge.roaming.agreements import Agreement, Book
 from bridge.roaming.audit import Unsettled
 from bridge.roaming.authorise import fault
@@ -102,7 +102,8 @@ class Biller:
             return self._held(row, UNHEARD)
         evse = self._evse(row)
         try:
-            cdr = self.cdr(row, samples, by_hand)
+            row = self._corrected(row, evse, by_hand) if by_hand is not None else row
+            cdr = self._cdr(row, samples, by_hand)
         except Unsettled as why:
             return self._held(row, str(why))
         except Exception as why:  # noqa: BLE001
@@ -117,13 +118,18 @@ class Biller:
 
     def cdr(self, row: SessionRow, samples: Sequence[MeterSample], by_hand: ByHand | None = None) -> Cdr:
         """The CDR of an ended session, by what a person says of it. Raises Unsettled."""
-        evse = self._evse(row)
-        if by_hand is not None:
-            row = self._corrected(row, evse, by_hand)
-        situation = self._situation(row, evse)
-        if by_hand is not None and by_hand.tariff is not None:
+        row = self._corrected(row, self._evse(row), by_hand) if by_hand is not None else row
+        return self._cdr(row, samples, by_hand)
+
+    def _cdr(self, row: SessionRow, samples: Sequence[MeterSample], by_hand: ByHand | None) -> Cdr:
+        said = by_hand if by_hand is not None else ByHand()
+        for doubt, told in ((clocks.START, said.start), (clocks.END, said.end)):
+            if told is None and doubt in row.auth:
+                raise Unsettled(row.auth[doubt])
+        situation = self._situation(row, self._evse(row))
+        if said.tariff is not None:
             situation = evolve(situation, switches=())  # one tariff, whatever the driver wanted meanwhile
-        return settle.as_cdr(row, samples, situation, self.now(), by_hand.kwh if by_hand is not None else None)
+        return settle.as_cdr(row, samples, situation, self.now(), said.kwh)
 
     def _held(self, row: SessionRow, because: str) -> Bill:
         return Bill(None, self.told(row), [Happening(HELD, row.partner, row.id, because)], because)

@@ -58,7 +58,7 @@ class Core:
     def __init__(self, store: UpstreamStorage, partners: Mapping[str, Partner], routes: Sequence[Route], book: Book,
                  operators: Mapping[str, OperatorFacts], now: Callable[[], datetime], *, authorise_seconds: float = 4.0,
                  own: frozenset[str] = frozenset(), update_seconds: float = 60.0, most_percent: Decimal = Decimal(5),
-                 chargers: frozenset[str] | None = None, cdr_deadline_hours: Mapping[str, float] | None = None,
+                 clock_minutes: float = 15.0, chargers: frozenset[str] | None = None, cdr_deadline_hours: Mapping[str, float] | None = None,
                  full_pull_hours: Mapping[str, float] | None = None, terms: Mapping[str, str] | None = None,
                  feeds: Mapping[str, Feed] | None = None, profile_seconds: Mapping[str, float] | None = None,
                  preferences_need: Mapping[str, frozenset[str]] | None = None, hub: bool = False,
@@ -75,7 +75,7 @@ class Core:
         self.authoriser = Authoriser(store, partners, routes, book, now, seconds=authorise_seconds, own=own)
         self.billing = Biller(store, partners, book, operators, now)
         self.sessions = Sessions(store, partners.keys(), self.authoriser, self.publisher, self.billing, now, update_seconds=update_seconds,
-                                 known_chargers=chargers, wake=self.wake)  # fmt: skip
+                                 clock_minutes=clock_minutes, known_chargers=chargers, wake=self.wake)  # fmt: skip
         self.upstream = Upstream(store, partners, book, feeds or {}, operators, self.authoriser, self.publisher, now, self.wake)
         self.hubs = Hubs(store, partners, now, self.wake)
         self.authoriser.away = self.hubs.away

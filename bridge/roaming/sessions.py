@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from bridge.model.location import Status
-from bridge.roaming import settle
+from bridge.roaming import clocks, settle
 from bridge.roaming.authorise import Authoriser, Decision, fingerprint, normal
 from bridge.roaming.billing import Biller
 from bridge.roaming.disowned import UNHEARD, Disowned
@@ -25,8 +25,8 @@ class Sessions:
     """Implements :class:`bridge.roaming.ports.ChargerEvents`."""
 
     def __init__(self, store: Storage, partners: Collection[str], authoriser: Authoriser, publisher: Publisher, billing: Biller,
-                 now: Callable[[], datetime], *, update_seconds: float = 60.0, known_chargers: frozenset[str] | None = None,
-                 wake: Callable[[str], None] = lambda partner: None) -> None:  # fmt: skip
+                 now: Callable[[], datetime], *, update_seconds: float = 60.0, clock_minutes: float = 15.0,
+                 known_chargers: frozenset[str] | None = None, wake: Callable[[str], None] = lambda partner: None) -> None:  # fmt: skip
         self.store = store
         self.partners = partners
         self.authoriser = authoriser
@@ -38,7 +38,9 @@ class Sessions:
         self.wake = wake
         self.expectations = Expectations(store, authoriser, now)
         self.disowned = Disowned(store)
+        self.clocks = clocks.Clocks(store, now, clock_minutes)
         self._told: dict[str, float] = {}
+        self._retold: set[tuple[str, str]] = set()
         self.on_started: Callable[[str, str, str], None] = lambda charge_point, id_tag, session: None
         self.on_connected: Callable[[str], None] = lambda charge_point: None
         self.on_status: Callable[[str], None] = lambda charge_point: None
@@ -48,11 +50,13 @@ class Sessions:
     async def connected(self, charge_point: str) -> bool:
         if self.known_chargers is not None and charge_point not in self.known_chargers:
             return False
+        self.clocks.connected(charge_point)
         await self.store.happened(Happening("charger connected", ref=charge_point))
         self.on_connected(charge_point)
         return True
 
     async def disconnected(self, charge_point: str) -> None:
+        self.clocks.disconnected(charge_point)
         await self.store.happened(Happening("charger disconnected", ref=charge_point))
 
     async def status(self, ref: ConnectorRef, status: Status, at: datetime, error: str | None = None) -> None:
@@ -88,18 +92,22 @@ class Sessions:
         before = self.store.started(ref.charge_point, ref.connector, (id_token, _hidden(id_token)), meter_start_wh, at)
         if before is not None:  # the same message again: the same number, the same answer, nobody is asked
             return before.tx, ChargerAnswer(before.auth["answer"])
+        told = (ref.charge_point, id_token)
         evses = self.store.evses_at(ref.charge_point, ref.connector)
         expected = self.expectations.find(ref.charge_point, id_token, ref.connector)
         over = self.expectations.over(ref.charge_point, id_token, ref.connector) if expected is None else None
         decision = expected.decision if expected else over or await self.authoriser.decide(ref.charge_point, id_token, evses)
         if expected is None and decision.accepted:
             self.expectations.card(ref.charge_point, id_token, decision)  # the charger tells again what cannot be stored
+            self._retold.add(told)
         evse = evses[0] if evses else None
         accepted = decision.accepted
         terms = self.billing.terms(decision.partner if accepted else None, evse, decision.how)
         auth = {**auth_of(decision), "tariff": terms.tariff_id, "free": terms.free, "at": self.now().isoformat()}
         if over is not None:
             auth["disowned"] = UNHEARD
+        if (doubt := self.clocks.start(ref, at, live=expected is not None and told not in self._retold)) is not None:
+            auth[clocks.START] = doubt
         row = SessionRow(
             str(uuid.uuid4()), 0, ref.charge_point, ref.connector, evse.evse_id if evse else None, evse.location if evse else None,
             evse.operator if evse else None, decision.partner if accepted else None, id_token if accepted else _hidden(id_token),
@@ -107,6 +115,7 @@ class Sessions:
             auth, terms.test, at, meter_start_wh, tariff=terms.tariff, place=terms.place)  # fmt: skip
         outbound = self.billing.told(row)
         opened, new = await self.store.open_session(row, decision.id, outbound, card=fingerprint(id_token), history=self._unended(row))
+        self._retold.discard(told)
         if new:
             self.expectations.came(ref.charge_point, id_token)
             self.on_started(ref.charge_point, id_token, opened.id)
@@ -184,8 +193,10 @@ class Sessions:
             return
         if row.state != "active":
             return
-        at = max(at, row.started)
-        ended = evolve(row, ended=at, meter_stop=meter_stop_wh, reason=reason, state="ended",
+        doubt = self.clocks.end(row, at)
+        auth = row.auth if doubt is None else {**row.auth, clocks.END: doubt}
+        at = at if doubt is not None or clocks.START in auth else max(at, row.started)
+        ended = evolve(row, ended=at, meter_stop=meter_stop_wh, reason=reason, state="ended", auth=auth,
                        kwh=settle.register_kwh(meter_stop_wh - row.meter_start))  # fmt: skip
         bill = self.billing.bill(ended, [*self.store.samples(row.id), *samples])
         if bill.held is not None:

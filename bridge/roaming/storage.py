@@ -363,6 +363,10 @@ class Storage(Pending, Charging, ClientLists, Protocol):
         """Sessions that have not ended."""
         ...
 
+    def last_end(self, charge_point: str, connector: int, until: datetime) -> datetime | None:
+        """The latest end of a session there, up to a moment, about which there is no doubt (see :mod:`bridge.roaming.clocks`)."""
+        ...
+
     def samples(self, session: str) -> list[MeterSample]:
         """The meter values of a session, oldest first."""
         ...

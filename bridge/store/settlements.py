@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 
 from bridge.roaming.held import Stop
 from bridge.roaming.ports import MeterSample, Op
@@ -22,6 +23,10 @@ _DEAD = "kind = 'cdr' AND state = 'dead' AND COALESCE(json_extract(meta, '$.cdr'
 
 _REFUSED = "SELECT * FROM cdr WHERE (state = 'refused' OR (state = 'kept' AND error IS NOT NULL))"
 """Those that a partner or the audit said no to, and those that nobody could be given."""
+_LAST = """
+SELECT MAX(ended) AS ended FROM session WHERE charge_point = ? AND connector = ? AND ended <= ? AND state IN ('ended', 'held')
+AND json_extract(auth, '$.start_doubt') IS NULL AND json_extract(auth, '$.end_doubt') IS NULL
+"""
 _BEHIND = """
 SELECT id, partner FROM cdr WHERE state IN ('waiting', 'refused') AND (credits = ?1
 OR replaces = (SELECT credits FROM cdr WHERE id = ?1))
@@ -41,6 +46,8 @@ class Settlements:
             records.add_samples(db, row.id, samples)
             db.execute("UPDATE session SET ended = ?, meter_stop = ?, reason = ? WHERE id = ?",
                        (records.text_of(row.ended), row.meter_stop, row.reason, row.id))  # fmt: skip
+            if (doubt := row.auth.get("end_doubt")) is not None:
+                db.execute("UPDATE session SET auth = json_set(auth, '$.end_doubt', ?) WHERE id = ?", (doubt, row.id))
             _settle(db, row, cdr, outbound, history)
             return True
 
@@ -108,6 +115,10 @@ class Settlements:
             return True
 
         return await self.db.write(work)
+
+    def last_end(self, charge_point: str, connector: int, until: datetime) -> datetime | None:
+        row = self.db.read.execute(_LAST, (charge_point, connector, records.text_of(until))).fetchone()
+        return records.moment_of(row["ended"])
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

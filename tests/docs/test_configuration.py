@@ -36,7 +36,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "bridge": {
         "listen": '"0.0.0.0:8080"', "url": '"https://bridge.example.com"', "store": '"/var/lib/evbridge/bridge.sqlite"',
         "admin_token": '{file = "/run/secrets/admin"}', "mass_change_percent": "5", "authorise_seconds": "4.0",
-        "session_update_seconds": "60", "hub": "true",
+        "session_update_seconds": "60", "hub": "true", "clock_minutes": "15",
         "operators": "[operators.example]", "chargers": "[chargers.CP1]", "partners": "[partners.emsp1]",
         "partner_folder": '"/etc/evbridge/partners.d"',
     },

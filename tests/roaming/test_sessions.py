@@ -105,7 +105,7 @@ async def test_samples_that_go_backwards_do_not_change_the_energy(tmp_path: Path
     number, _ = await w.sessions.started(FIRST, CARD, 1000, NOON)
     for minute, kwh in ((10, "3"), (20, "2.5"), (30, "9"), (40, "4")):
         await w.sessions.metered(FIRST, number, [MeterSample(NOON + timedelta(minutes=minute), Decimal(kwh))])
-    await w.sessions.stopped("CP1", number, 6000, NOON + timedelta(hours=1), None, None, [])
+    await w.sessions.stopped("CP1", number, 6000, w.clock.ahead(hours=1), None, None, [])
     cdr = w.cdr()
     assert cdr.total_energy == 5
     assert cdr.total_energy_cost is not None
