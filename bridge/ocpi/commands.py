@@ -16,6 +16,9 @@ from bridge.ocpi.call import Call, Fault, Interface, Result
 from bridge.ocpi.envelope import Code, success
 from bridge.translate.files import encode
 
+LONGEST = 36
+"""Characters of what the CDR of a session repeats from its command (2.1.1 to 2.3.0, CdrToken and CDR)."""
+
 
 async def _command(call: Call) -> Result:
     named = call.request.match_info["command"].upper()
@@ -54,7 +57,12 @@ _MESSAGES = {
 
 
 def _their_token(call: Call, wire: Any) -> Token:
-    """The token of a command, which has to be the partner's own. Before 2.2 it has no owner but the connection's."""
+    """The token of a command, which has to be the partner's own. Before 2.2 it has no owner but the connection's.
+
+    The CDR repeats it, and is refused where it is too long.
+    """
+    for name in ("uid", "contract_id", "auth_id"):
+        _fitting(f"token.{name}", getattr(wire, name, None))
     token = call.partner.token_of(wire)
     if not call.version.roles:
         return evolve(token, party=call.partner.registration.party)
@@ -76,7 +84,14 @@ def _evse_of(body: Any) -> dict[str, Any]:
 
 
 def _reference(body: Any) -> dict[str, Any]:
-    return {"authorization_reference": getattr(body, "authorization_reference", None)}
+    reference = getattr(body, "authorization_reference", None)
+    _fitting("authorization_reference", reference)
+    return {"authorization_reference": reference}
+
+
+def _fitting(path: str, value: str | None) -> None:
+    if value is not None and len(value) > LONGEST:
+        raise Fault(Code.INVALID, f"{path}: at most {LONGEST} characters are expected")
 
 
 def _start(call: Call, body: Any) -> Command:

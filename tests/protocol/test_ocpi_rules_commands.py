@@ -35,6 +35,28 @@ async def send(peer: Peer, name: str, **body: Any) -> Any:
     return said.data
 
 
+# --- what a CDR could not repeat
+
+
+@pytest.mark.parametrize("field", ["uid", "contract", "authorization_reference"])
+@pytest.mark.parametrize("name", ["START_SESSION", "RESERVE_NOW"])
+async def test_what_no_cdr_could_repeat_is_refused_before_anybody_charges(operated: tuple[World, Peer], name: str, field: str) -> None:
+    world, peer = operated
+    if peer.older and field == "authorization_reference":
+        pytest.skip("2.1.1 has none")
+    of_token = {"contract": "auth_id" if peer.older else "contract_id"}.get(field, field)
+    for length, code in ((36, 1000), (37, 2001)):
+        given = {of_token: "A" * length}
+        card = peer.card(**given) if field != "authorization_reference" else peer.card()
+        more = given if field == "authorization_reference" else {}
+        later = {"reservation_id": 1 if peer.older else "R1", "expiry_date": "2026-11-01T10:30:00Z"} if name == "RESERVE_NOW" else {}
+        said = await peer("POST", peer.at("commands", name), {"response_url": BACK, "token": card, **PLACE, **more, **later})
+        assert said.both == (200, code), said.body
+    assert of_token in said.json["status_message"]
+    await carried_out(world)
+    assert len(world.chargers.told) == 1
+
+
 # --- two answers (rule 68)
 
 
