@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from attrs import field, frozen
 
 from bridge.errors import Declined
-from bridge.ocpi.adapter import OcpiPartner
+from bridge.ocpi.connection import OcpiConnection
 from bridge.ocpi.credentials import Change
 from bridge.roaming.ports import Partner
 from bridge.roaming.storage import Happening
@@ -39,7 +39,7 @@ class Joined:
 
 def watch(partner: Partner, store: SqliteStore, wake: Callable[[str], None] = lambda name: None) -> None:
     """Record what becomes of a partner's registration; what waited for it goes out at once. By whichever side it was begun."""
-    if not isinstance(partner, OcpiPartner):
+    if not isinstance(partner, OcpiConnection):
         return
 
     async def happened(change: Change) -> None:
@@ -103,16 +103,16 @@ async def remove(partner: Partner, *, forget: bool = False) -> Joined:
 
 def is_registered(partner: Partner) -> bool:
     """Whether there is a registration, by what is loaded of it."""
-    return isinstance(partner, OcpiPartner) and partner.registration.state.registered
+    return isinstance(partner, OcpiConnection) and partner.registration.state.registered
 
 
-def _ocpi(partner: Partner) -> OcpiPartner:
-    if not isinstance(partner, OcpiPartner):
+def _ocpi(partner: Partner) -> OcpiConnection:
+    if not isinstance(partner, OcpiConnection):
         raise Declined(f"{partner.format} has no registration: what there is to do is in the checklist", NO_REGISTRATION)
     return partner
 
 
-def _registered(partner: OcpiPartner, did: str) -> Joined:
+def _registered(partner: OcpiConnection, did: str) -> Joined:
     state = partner.registration.state
     parties = tuple(f"{r.country_code}*{r.party_id} {r.role} {r.name}".rstrip() for r in state.roles)
     urls = {state.versions_url or "": (state.version or "",)}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, suppress
 from datetime import datetime
 from functools import cache
@@ -14,23 +13,20 @@ from typing import Any
 from attrs import evolve
 
 from bridge.errors import Declined, Refused, Unreachable
-from bridge.mapping import registry
 from bridge.mapping.context import Facts
-from bridge.mapping.engine import Bound
 from bridge.mapping.loss import DROPPED, Loss
 from bridge.model.command import CommandOutcome
-from bridge.model.common import Text
 from bridge.model.ids import PartyId
 from bridge.model.location import EvseStatus, Location
 from bridge.model.profile import ActiveChargingProfile, ProfileOutcome
 from bridge.model.token import Allowed, Token
-from bridge.ocpi import client_map, hosts, profile_map
-from bridge.ocpi.client import THE_OWNER, THE_PARTNER, OcpiClient, Receiver
+from bridge.ocpi import client_map, profile_map
+from bridge.ocpi.client import THE_OWNER, THE_PARTNER, Receiver
 from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
-from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials, Registration
+from bridge.ocpi.connection import OcpiConnection, folded
+from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials
 from bridge.ocpi.envelope import Code, Refusal
 from bridge.ocpi.hub import HubSide
-from bridge.ocpi.version import Version
 from bridge.roaming.ports import (
     TO,
     AuthorisationAnswer,
@@ -43,12 +39,10 @@ from bridge.roaming.ports import (
     Outcome,
     ReadBack,
     Rejected,
-    Retry,
 )
 from bridge.translate.files import BadInput, Unread, encode
 from bridge.translate.pipeline import with_extra
 from bridge.translate.readback import read_back
-from bridge.transport.http import HttpClient
 
 __all__ = [
     "CredentialStore", "MemoryStore", "OcpiConfig", "OcpiPartner", "OurRole", "PartnerCredentials", "Quirks",
@@ -60,99 +54,31 @@ _NOBODY_KNOWS = frozenset({408, 504})
 """HTTP statuses that say that somebody waited in vain: what was sent may have arrived."""
 
 
-class OcpiPartner(HubSide):
+class OcpiPartner(HubSide, OcpiConnection):
     """Implements Partner, Renegotiates, AnswersAuthorisation, GivesTokens, HearsOutcomes, HearsPlans (see
     :mod:`bridge.roaming.ports`), and what is in :class:`~bridge.ocpi.hub.HubSide`.
 
     What the partner calls on us is in :mod:`bridge.ocpi.server`.
     """
 
-    kinds = frozenset(Kind)
+    kinds = frozenset(Kind) - {Kind.TOKEN}
 
     def __init__(self, config: OcpiConfig, store: CredentialStore | None = None) -> None:
-        self.name = config.name
-        self.config = config
-        self.registration = Registration(config, store or MemoryStore(), self._speak)
-        self.version: Version = self.registration.version
-        self.format = self.version.format
-        self.changed: Callable[[str], None] = lambda name: None
+        super().__init__(config, store)
         self.outcome_within = float(config.command_timeout)
-        self._http = HttpClient(config.versions_url or "", timeout=config.timeout, tls=config.tls, connections=config.connections)
-        self.client = OcpiClient(self._http, config, self.registration.peer)
-        self.registration.client = self.client
-        self._bound: dict[str, tuple[registry.Entry, Bound]] = {}
         self._owners: dict[str, tuple[str, str]] = {}
         self._duplicate = re.compile(config.quirks.duplicate_text, re.I)
-        self._registering: asyncio.Task[None] | None = None
 
     @property
     def whole_places(self) -> bool:
         """Whether sessions and CDRs hold the location as a whole: before 2.2 they do."""
         return not self.version.roles
 
-    def _speak(self, version: Version) -> None:
-        """A version was agreed upon: from now on everything is written in it, and what was written before has to be anew."""
-        if version is not self.version:
-            self.version, self.format = version, version.format
-            self._bound.clear()
-            self.changed(self.name)
-
-    async def recall(self) -> None:
-        """Take up what was agreed upon from the store; nothing is said to the partner."""
-        await self.registration.load()
-
-    async def open(self) -> None:
-        """Take up the stored credentials; if there are none and we are to register, begin to try in the background."""
-        await self._http.open()
-        await self.registration.load()
-        if self.registration.can_register and self.config.register_at_start and not self.registration.state.registered:
-            self._registering = asyncio.create_task(self._register(), name=f"register with {self.name}")
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._registering is not None:
-            self._registering.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._registering
-            self._registering = None
-        await self._http.close()
-
-    async def register(self) -> None:
-        """Register with the partner now. Raises Unreachable or Declined."""
-        await self.registration.register()
-
-    async def _register(self) -> None:
-        pause = 0.5
-        while not self.registration.state.registered:
-            try:
-                await self.registration.register()
-            except Declined as why:
-                if why.code != str(int(Code.UNUSABLE_API)):
-                    _log.error("%s declines our registration: %s", self.name, why.because)
-                    return
-                _log.warning("%s could not read our versions yet: %s", self.name, why.because)
-            except Unreachable as why:
-                _log.warning("registration with %s: %s; next try in %.0f s", self.name, why.because, why.after or pause)
-                pause = max(pause, why.after or 0.0)
-            else:
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 60.0)
-
-    # --- canonical and wire
-
-    def _entry(self, kind: str) -> tuple[registry.Entry, Bound]:
-        found = self._bound.get(kind)
-        if found is None:
-            entry = registry.find(self.format, kind)
-            found = self._bound[kind] = entry, entry.mapping.bind(self.config.settings, self.format)
-        return found
-
     def encode(self, kind: Kind, obj: Any) -> list[Encoded]:
         """One record: an OCPI location holds its EVSEs. Raises Refused."""
         if kind is Kind.CLIENT:
             return [client_map.encoded(obj, self.version)]
-        bound = self._entry(kind.value)[1]
+        bound = self.entry(kind.value)[1]
         wire, losses = bound.to_wire(obj)
         if kind is Kind.LOCATION and obj.evses and not wire.evses:
             raise Refused("evses", f"none of its EVSEs can be said there: {losses[0].because if losses else 'no connector'}")
@@ -166,11 +92,6 @@ class OcpiPartner(HubSide):
         if self.config.hub and self.version.roles and kind in (Kind.SESSION, Kind.CDR):
             meta[TO] = [str(wire.cdr_token.country_code), str(wire.cdr_token.party_id)]
         return [Encoded(folded(wire.id), encode(wire), tuple((str(wire.id), loss) for loss in losses), meta)]
-
-    @property
-    def _passes_on(self) -> bool:
-        """Whether messages are for parties behind the partner, by which they are addressed (Message Routing)."""
-        return self.config.hub and self.version.roles and not self.config.quirks.to_hub
 
     def _owner(self, wire: Any, obj: Any) -> tuple[str, str]:
         """The party of ours that an object is of; before 2.2 it does not say so, the connection does. Raises Refused for others."""
@@ -186,7 +107,7 @@ class OcpiPartner(HubSide):
 
     def read_back(self, kind: Kind, encoded: Encoded) -> ReadBack:
         """The record as the partner will read it. Raises Refused."""
-        return read_back(*self._entry(kind.value), encoded)
+        return read_back(*self.entry(kind.value), encoded)
 
     def _status(self, obj: EvseStatus, wire: Any, losses: list[Loss]) -> Encoded:
         if wire.location_id is None:
@@ -211,71 +132,16 @@ class OcpiPartner(HubSide):
     def _ours(self, country_code: str, party_id: str) -> bool:
         return any(role.key == (country_code.upper(), party_id.upper()) for role in self.config.roles)
 
-    def token(self, data: bytes) -> Token:
-        """A canonical token from the partner's JSON. Raises Unreadable or Refused, with path and reason."""
-        read = self._entry("token")[0].codec.exact()(data)
-        return self.token_of(read.value, read.unknown)
-
-    def token_of(self, wire: Any, unknown: list[tuple[str, Any]] | None = None) -> Token:
-        """A canonical token from a wire token. Raises Refused."""
-        token: Token = self._entry("token")[1].to_canon(wire)[0]
-        return with_extra(token, "ocpi", unknown) if unknown else token
-
-    def token_bytes(self, token: Token) -> bytes:
-        """A token in the partner's wire form. Raises Refused."""
-        return encode(self._entry("token")[1].to_wire(token)[0])
-
-    def texts(self, texts: Sequence[Text]) -> Any:
-        """Texts for the driver, those with a language (or the configured one); None for none."""
-        default = self.config.settings.constants.get("language")
-        made = []
-        for one in texts:
-            language = (one.language or default or "")[:2].lower()
-            if len(language) == 2:
-                made.append(self.version.objects.DisplayText(language=language, text=one.text[:512]))
-        return tuple(made) or None
-
     # --- deliver
 
-    async def deliver(self, kind: Kind, jobs: Sequence[Job]) -> Sequence[Outcome]:
-        """Send jobs: those of one object in order, different objects at once."""
-        queues: dict[str, list[int]] = {}
-        for i, job in enumerate(jobs):
-            queues.setdefault(job.key, []).append(i)
-        outcomes: list[Outcome | None] = [None] * len(jobs)
-        version = self.version
-        room = asyncio.Semaphore(self.config.parallel)
-
-        async def queue(numbers: list[int]) -> None:
-            async with room:
-                waits: Retry | None = None
-                for i in numbers:
-                    # What follows an object's undelivered state must not overtake it.
-                    if self.version is not version:
-                        waits = Retry(f"it was written for {version!r}")
-                    outcome = await self._one(kind, jobs[i]) if waits is None else Retry(f"waits: {waits.because}", waits.after)
-                    outcomes[i] = outcome
-                    waits = outcome if isinstance(outcome, Retry) else None
-
-        if len(queues) == 1:
-            await queue(next(iter(queues.values())))
-        else:
-            await asyncio.gather(*(queue(numbers) for numbers in queues.values()))
-        return [outcome if outcome is not None else Retry("not sent") for outcome in outcomes]
-
-    async def _one(self, kind: Kind, job: Job) -> Outcome:
-        try:
-            return Delivered(await self._send(kind, job))
-        except Unreachable as why:
-            return Retry(why.because, why.after, why.sent)
-        except Declined as why:
-            status = why.status if isinstance(why, Refusal) else None
-            if kind is Kind.TARIFF and job.op is Op.DELETE and status == 404:
-                return Delivered()
-            if kind is Kind.CLIENT and why.code == "no-endpoint":
-                return Delivered()  # it may fetch the list
-            code = "404" if status == 404 else why.code
-            return Rejected(why.because, code, kind is Kind.CDR and self._is_duplicate(why, status))
+    def _declined(self, kind: Kind, job: Job, why: Declined) -> Outcome:
+        status = why.status if isinstance(why, Refusal) else None
+        if kind is Kind.TARIFF and job.op is Op.DELETE and status == 404:
+            return Delivered()
+        if kind is Kind.CLIENT and why.code == "no-endpoint":
+            return Delivered()  # it may fetch the list
+        code = "404" if status == 404 else why.code
+        return Rejected(why.because, code, kind is Kind.CDR and self._is_duplicate(why, status))
 
     def _is_duplicate(self, why: Declined, status: int | None) -> bool:
         codes = self.config.quirks.duplicate_codes
@@ -365,7 +231,7 @@ class OcpiPartner(HubSide):
                     raise Unreachable(f"a page of tokens that is no list: {why}") from why
 
     def _batch(self, data: bytes) -> list[Token]:
-        entry, bound = self._entry("token")
+        entry, bound = self.entry("token")
         batch, facts, own = [], Facts(), cache(self.registration.speaks_for)
         for number, record in enumerate(entry.codec.read_all(data), 1):
             if isinstance(record, Unread):
@@ -386,16 +252,6 @@ class OcpiPartner(HubSide):
         return batch
 
     # --- commands
-
-    def answer_to(self, url: str, sender: tuple[str, str] | None) -> str:
-        """A ``response_url`` with whom the answer is for: the party behind a hub that asked."""
-        return f"{url} {sender[0]}*{sender[1]}" if self._passes_on and sender is not None else url
-
-    def no_answer_at(self, address: str) -> str | None:
-        """Why no result is sent to a ``response_url``, or None: to hosts of the partner's own only, or configured ones."""
-        state = self.registration.state
-        own = [self.config.versions_url, state.versions_url, *(e.url for e in state.endpoints)]
-        return hosts.refusal(address, [url for url in own if url is not None], self.config.response_hosts)
 
     async def outcome(self, address: str, outcome: CommandOutcome | ProfileOutcome) -> None:
         """Tell the result of a command, or of a request about a charging profile (POST to its response_url).
@@ -423,11 +279,6 @@ class OcpiPartner(HubSide):
     async def plan_changed(self, session: str, plan: ActiveChargingProfile) -> None:
         """Tell a charger's plan for a session (mod_charging_profiles, PUT at the Sender). Raises Unreachable or Declined."""
         await self.client.put_plan(session, encode(profile_map.plan_to(plan)))
-
-
-def folded(ident: str) -> str:
-    """An identifier as a key: OCPI compares without case (types, CiString)."""
-    return str(ident).upper()
 
 
 def _party(obj: Any) -> PartyId | None:

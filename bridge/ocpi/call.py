@@ -19,7 +19,7 @@ from bridge.ocpi.version import VERSIONS, Side, Version
 from bridge.roaming.ports import Inbound
 
 if TYPE_CHECKING:
-    from bridge.ocpi.adapter import OcpiPartner
+    from bridge.ocpi.connection import OcpiConnection
 
 
 class Fault(Exception):
@@ -47,7 +47,7 @@ class Call:
     """One request by a known partner. ``base`` is our public URL of the interface (or of the version) that it is for."""
 
     request: web.Request
-    partner: OcpiPartner
+    partner: OcpiConnection
     access: Access
     core: Inbound
     version: Version
@@ -92,7 +92,7 @@ Resource = Mapping[str, Handler]
 """What may be done at a path, by HTTP method; any other method is HTTP 405."""
 
 
-def to_everyone(partner: OcpiPartner) -> bool:
+def to_everyone(partner: OcpiConnection) -> bool:
     """An interface that every partner is offered."""
     return True
 
@@ -113,13 +113,13 @@ class Interface:
     resources: Mapping[str, Resource]
     versions: tuple[Version, ...] = VERSIONS
     routed: bool = True
-    when: Callable[[OcpiPartner], bool] = to_everyone
+    when: Callable[[OcpiConnection], bool] = to_everyone
 
     def path(self, version: Version) -> str:
         """Where it stands below our OCPI address."""
         return version.root(self.side or "CPO") + (f"/{self.role.lower()}/{self.module}" if version.roles else f"/{self.module}")
 
-    def offered(self, partner: OcpiPartner, version: Version, side: Side) -> bool:
+    def offered(self, partner: OcpiConnection, version: Version, side: Side) -> bool:
         """Whether a partner is offered it, in a version and, before 2.2, on one side."""
         if version not in self.versions or not self.when(partner):
             return False

@@ -16,7 +16,7 @@ from bridge.roaming.ports import Kind
 from bridge.translate.files import encode
 
 if TYPE_CHECKING:
-    from bridge.ocpi.adapter import OcpiPartner
+    from bridge.ocpi.connection import OcpiConnection
 
 
 async def _put(call: Call) -> Result:
@@ -38,12 +38,12 @@ def _asked(call: Call) -> PartyId:
     return party(match["country"], match["party"])
 
 
-def from_hubs(partner: OcpiPartner) -> bool:
+def from_hubs(partner: OcpiConnection) -> bool:
     """Whether a partner is a hub."""
     return partner.config.hub
 
 
-def as_hub(partner: OcpiPartner) -> bool:
+def as_hub(partner: OcpiConnection) -> bool:
     """Whether we are a hub for a partner."""
     return partner.config.tells_clients
 

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from bridge.ocpi import profiles
-from bridge.ocpi.adapter import folded
 from bridge.ocpi.call import Call, Fault, Handler, Interface, Result
+from bridge.ocpi.connection import folded
 from bridge.ocpi.envelope import Code, moment_of, success, written
 from bridge.ocpi.version import V211
 from bridge.roaming.ports import Kind

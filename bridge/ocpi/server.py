@@ -22,8 +22,8 @@ from attrs import frozen
 
 from bridge.codec.lenient import Unreadable
 from bridge.errors import BridgeError, ReadError, Refused
-from bridge.ocpi.adapter import OcpiPartner
 from bridge.ocpi.call import Call, Fault, Handler, Interface, Resource, Result
+from bridge.ocpi.connection import OcpiConnection
 from bridge.ocpi.credentials import Access, Misstep
 from bridge.ocpi.envelope import Code, failure, success
 from bridge.ocpi.served import INTERFACES
@@ -38,7 +38,7 @@ _SIDES: tuple[Side, ...] = ("CPO", "EMSP")
 _log = logging.getLogger(__name__)
 
 
-def routes(core: Inbound, partners: Mapping[str, OcpiPartner]) -> list[web.RouteDef]:
+def routes(core: Inbound, partners: Mapping[str, OcpiConnection]) -> list[web.RouteDef]:
     """What partners call, below ``/ocpi``. ``partners`` is looked at anew at every call."""
     door = _Door(core, partners)
     made = door.resource("/versions", {"GET": _versions}, _At(V221, "CPO", full=False, spoken=False))
@@ -72,7 +72,7 @@ class _At:
 
 
 class _Door:
-    def __init__(self, core: Inbound, partners: Mapping[str, OcpiPartner]) -> None:
+    def __init__(self, core: Inbound, partners: Mapping[str, OcpiConnection]) -> None:
         self._core = core
         self._partners = partners
 
@@ -107,7 +107,7 @@ class _Door:
 
         return handle
 
-    def _who(self, request: web.Request) -> tuple[OcpiPartner, Access] | None:
+    def _who(self, request: web.Request) -> tuple[OcpiConnection, Access] | None:
         header = request.headers.get("Authorization")
         found = None
         for partner in self._partners.values():  # all of them, so that time tells nothing

@@ -9,8 +9,8 @@ from attrs import evolve
 from bridge.codec.lenient import fold, loads
 from bridge.model.ids import PartyId
 from bridge.model.token import Token, TokenKind
-from bridge.ocpi.adapter import folded
 from bridge.ocpi.call import Call, Fault, Interface, Result
+from bridge.ocpi.connection import folded
 from bridge.ocpi.envelope import Code, success
 from bridge.translate.files import encode
 
