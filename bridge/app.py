@@ -16,15 +16,17 @@ from aiohttp import web
 
 from bridge.errors import ConfigError
 from bridge.model.ids import OperatorId, PartyId
-from bridge.roaming.agreements import Agreement, Book
+from bridge.roaming.agreements import OWN, Agreement, Book
 from bridge.roaming.authorise import Route, normal
 from bridge.roaming.billing import OperatorFacts
 from bridge.roaming.core import Core
 from bridge.roaming.ports import Partner, Recalls
+from bridge.roaming.upstream.feed import Feed
 from bridge.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from bridge.config import BridgeConfig, PartnerConfig
+    from bridge.ocpi.config import OurRole
 
 
 def utc_now() -> datetime:
@@ -37,6 +39,7 @@ def book_of(config: BridgeConfig) -> Book:
     """All agreements of a configuration."""
     return Book([
         Agreement(name, a.operator, frozenset(a.kinds), frozenset(a.groups), a.valid_from, a.valid_until, dict(a.tariffs), a.test,
+                  frozenset(OWN if source == "own" else source for source in a.sources),
                   preference_tariffs={group: tuple(names) for group, names in a.preference_tariffs.items()},
                   free=a.free)
         for name, partner in config.partners.items() for a in partner.agreements
@@ -76,7 +79,7 @@ class _Credentials:
 def make_partner(name: str, config: BridgeConfig, store: SqliteStore) -> Partner:
     """The adapter of a configured partner. Raises ConfigError naming the key."""
     it = config.partners[name]
-    if not it.agreements:
+    if not it.agreements and it.role != "upstream":
         raise ConfigError(f"partners.{name}.agreements", "at least one is needed; one with a valid_until in the past takes everything back")
     make = {"ocpi": _ocpi, "oicp": _oicp, "ochp": _ochp}[it.protocol.partition("-")[0]]
     made: Partner = make(name, it, config, store)
@@ -103,20 +106,35 @@ def _secret(name: str, it: PartnerConfig, key: str) -> str:
 
 def _ocpi(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore) -> Any:
     from bridge.ocpi.adapter import OcpiPartner
-    from bridge.ocpi.config import OcpiConfig, OurRole
+    from bridge.ocpi.config import OcpiConfig
+    from bridge.ocpi.upstream import OcpiOperator
 
-    roles = []
-    for operator in dict.fromkeys(a.operator for a in it.agreements):
-        ours = party(config, operator)
-        roles.append(OurRole(ours.country_code, ours.party_id, "CPO", config.operators[operator].name))
     parties = frozenset({it.provider_party.replace("-", "*")} if it.provider_party else ())
-    return OcpiPartner(OcpiConfig(
-        name, f"{config.public_url}/ocpi", tuple(roles), it.url or None,
+    adapter = OcpiOperator if it.role == "upstream" else OcpiPartner
+    return adapter(OcpiConfig(
+        name, f"{config.public_url}/ocpi", _ocpi_roles(it, config), it.url or None,
         token_for_us=it.token.read(f"partners.{name}.token") if it.token else None,
         token_for_them=it.inbound_token.read(f"partners.{name}.inbound_token") if it.inbound_token else None,
         parties=parties, pin=it.protocol.partition("-")[2] or None, hub=it.role == "hub", tells_clients=config.hub,
         response_hosts=frozenset(it.response_hosts), settings=it.settings(),
         timeout=it.timeout_seconds), _Credentials(store))  # fmt: skip
+
+
+def _ocpi_roles(it: PartnerConfig, config: BridgeConfig) -> tuple[OurRole, ...]:
+    """Our roles towards a partner: the operators of its agreements; towards an upstream operator the provider of its drivers."""
+    from bridge.ocpi.config import OurRole
+
+    if it.role == "upstream":
+        ours = PartyId.parse(it.our_party) if it.our_party is not None else party(config, it.feeds[0])
+        return (OurRole(ours.country_code, ours.party_id, "EMSP", config.operators[it.feeds[0]].name),)
+    names = dict.fromkeys(a.operator for a in it.agreements)
+    return tuple(OurRole(party(config, n).country_code, party(config, n).party_id, "CPO", config.operators[n].name) for n in names)
+
+
+def feeds_of(config: BridgeConfig) -> dict[str, Feed]:
+    """The upstream operators of a configuration."""
+    return {name: Feed(name, tuple(it.feeds), tuple(it.groups), tuple(it.tokens_from), it.pull_seconds, it.full_pull_hours)
+            for name, it in config.partners.items() if it.role == "upstream"}  # fmt: skip
 
 
 def _oicp(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore) -> Any:
@@ -155,13 +173,13 @@ class Bridge:
         for partner in self.partners.values():
             watch(partner, self.store, self._wake)
         routes = [Route(n, p.role == "hub", p.priority, p.authorise, p.offline == "accept-known", p.stage)
-                  for n, p in config.partners.items()]  # fmt: skip
+                  for n, p in config.partners.items() if p.role != "upstream"]  # fmt: skip
         operators = {n: OperatorFacts(party(config, n), o.time_zone, o.currency) for n, o in config.operators.items()}
         own = frozenset(normal(uid) for o in config.operators.values() for uid in o.own_uids)
         self.core = Core(self.store, self.partners, routes, self.book, operators, utc_now, authorise_seconds=config.authorise_seconds,
                          own=own, update_seconds=config.session_update_seconds, clock_minutes=config.clock_minutes,
                          most_percent=config.mass_change_percent,
-                         chargers=frozenset(config.chargers),
+                         chargers=frozenset(config.chargers), feeds=feeds_of(config),
                          cdr_deadline_hours={n: p.cdr_deadline_hours for n, p in config.partners.items()},
                          full_pull_hours={n: p.token_full_pull_hours for n, p in config.partners.items()},
                          hub=config.hub,

@@ -16,6 +16,7 @@ from bridge.mapping.context import Settings
 from bridge.mapping.partner import Constants
 from bridge.mapping.partner import settings as partner_settings
 from bridge.model import ids, tables
+from bridge.roaming.agreements import OWN
 from bridge.roaming.audit import PERMISSIONS
 
 
@@ -106,7 +107,15 @@ class AgreementConfig(_Model):
     free: bool = Field(
         False, description="what no tariff covers costs nothing; else such sessions are held for a person, and `check` says so"
     )
+    sources: list[str] = Field(
+        default_factory=lambda: ["own"],
+        description="where what it is about comes from: `own`, or the names of upstream operators, whose objects are passed on then",
+    )
     test: bool = Field(False, description="a test agreement: never mixed with production")
+
+
+_UPSTREAM = ("feeds", "our_party", "groups", "tokens_from", "pull_seconds", "full_pull_hours")
+"""Keys of upstream operators alone."""
 
 
 class PartnerConfig(_Model):
@@ -116,7 +125,23 @@ class PartnerConfig(_Model):
         description="what it speaks; `ocpi`: the highest version that both sides speak"
     )
     url: str = Field(description="where it is called: OCPI, its versions URL; OICP, up to `/api/oicp`; OCHP, the service's address")
-    role: Literal["bilateral", "hub"] = Field("bilateral", description="a hub speaks for many providers and is asked after them")
+    role: Literal["bilateral", "hub", "upstream"] = Field(
+        "bilateral",
+        description="a hub speaks for many providers and is asked after them; an upstream operator's own system tells us of its"
+        " places, sessions and CDRs by OCPI, and takes commands",
+    )
+    feeds: list[str] = Field(default_factory=list, description="upstream: the operators of ours that it feeds, as named in `operators`")
+    our_party: str | None = Field(
+        None, description="upstream: our party towards it, as its provider (`DE*XYZ`); by default that of the first operator that it feeds"
+    )
+    groups: list[str] = Field(default_factory=list, description="upstream: the location groups of all that it tells")
+    tokens_from: list[str] = Field(
+        default_factory=list, description="upstream: partners whose tokens it gets in advance; about others it has to ask"
+    )
+    pull_seconds: float = Field(900, gt=0, description="upstream: how often its lists are asked for what changed")
+    full_pull_hours: float = Field(
+        24, gt=0, description="upstream: how often its locations and tariffs are pulled as a whole: what is not in them is removed"
+    )
     stage: int | None = Field(
         None,
         ge=1,
@@ -128,7 +153,10 @@ class PartnerConfig(_Model):
     offline: Literal["refuse", "accept-known"] = Field(
         "refuse", description="what becomes of its valid tokens while it does not answer; a token that says so is accepted in any case"
     )
-    agreements: list[AgreementConfig] = Field(description="what it may see, do and pay, one per operator or group of locations")
+    agreements: list[AgreementConfig] = Field(
+        default_factory=list,
+        description="what it may see, do and pay, one per operator or group of locations; at least one, but for upstream operators",
+    )
     constants: Constants = Field(default_factory=Constants, description="what its protocol demands and our data do not have")
     values: dict[str, dict[str, dict[str, str]]] = Field(
         default_factory=dict, description="other values than the shipped ones: format, table, canonical value, the partner's value"
@@ -175,6 +203,11 @@ class PartnerConfig(_Model):
     certificate: Path | None = Field(None, description="PEM file of the client certificate")
     key: Path | None = Field(None, description="PEM file of its key")
     authority: Path | None = Field(None, description="PEM file of the authorities that are trusted instead of the system's")
+
+    @field_validator("our_party")
+    @classmethod
+    def _our_party(cls, value: str | None) -> str | None:
+        return None if value is None else str(ids.PartyId.parse(value))
 
     @field_validator("allow")
     @classmethod
@@ -224,6 +257,8 @@ class BridgeConfig(_Model):
             for agreement in partner.agreements:
                 if agreement.operator not in self.operators:
                     raise ValueError(f"partners.{name}.agreements: no operator {agreement.operator!r}")
+                self._check_sources(name, agreement)
+            self._check_upstream(name, partner)
         seen: dict[str, str] = {}
         for name, charger in self.chargers.items():
             for number, evse in charger.connectors.items():
@@ -231,6 +266,31 @@ class BridgeConfig(_Model):
                     raise ValueError(f"chargers.{name}.connectors.{number}: {evse} is also {seen[evse]}")
                 seen[evse] = f"chargers.{name}.connectors.{number}"
         return self
+
+    def _check_sources(self, name: str, agreement: AgreementConfig) -> None:
+        for source in agreement.sources:
+            feeding = self.partners.get(source)
+            if source != "own" and (feeding is None or agreement.operator not in feeding.feeds):
+                raise ValueError(f"partners.{name}.agreements.sources: {source!r} is no upstream operator that feeds {agreement.operator}")
+
+    def _check_upstream(self, name: str, partner: PartnerConfig) -> None:
+        if partner.role != "upstream":
+            if misplaced := [key for key in _UPSTREAM if key in partner.model_fields_set]:
+                raise ValueError(f'partners.{name}.{misplaced[0]}: for upstream operators only (role = "upstream")')
+            return
+        if name in ("own", OWN):
+            raise ValueError(f"partners.{name}: this name stands for what is our own")
+        if not partner.protocol.startswith("ocpi"):
+            raise ValueError(f"partners.{name}.role: an upstream operator speaks OCPI")
+        if partner.agreements:
+            raise ValueError(f"partners.{name}.agreements: an upstream operator is shown nothing of ours")
+        if not partner.feeds:
+            raise ValueError(f"partners.{name}.feeds: name the operators that it feeds")
+        if unknown := [one for one in partner.feeds if one not in self.operators]:
+            raise ValueError(f"partners.{name}.feeds: no operator {unknown[0]!r}")
+        for one in partner.tokens_from:
+            if one not in self.partners or self.partners[one].role == "upstream":
+                raise ValueError(f"partners.{name}.tokens_from: no partner {one!r} with tokens")
 
     @property
     def host(self) -> str:

@@ -86,6 +86,8 @@ def _prices(bridge: Bridge, evses: list[EvseRow]) -> Iterator[str]:
     from bridge.roaming.agreements import OWN, Scope
 
     for key, one in _agreements(bridge):
+        if OWN not in one.sources:
+            continue
         mine = {e.scope for e in evses if e.operator == one.operator and e.origin == OWN}
         mine = mine or {Scope(one.operator, (group,)) for group in one.groups} or {Scope(one.operator)}
         for groups in sorted({scope.groups for scope in one.unpriced(mine)}):

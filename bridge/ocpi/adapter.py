@@ -100,7 +100,7 @@ class OcpiPartner(HubSide, OcpiConnection):
         else:
             told = _party(obj)
             owner = self.config.party if told is None else (told.country_code, told.party_id)
-        if not self._ours(*owner):
+        if not self.is_ours(*owner):
             because = f"{owner[0]}*{owner[1]} is none of our parties towards {self.name}; add it to its roles"
             raise Refused("country_code", because, f"{owner[0]}*{owner[1]}", "roles")
         return owner
@@ -125,12 +125,9 @@ class OcpiPartner(HubSide, OcpiConnection):
         if status.evse_id is not None:
             with suppress(ValueError):
                 party = status.evse_id.party
-                if party is not None and self._ours(party.country_code, party.party_id):
+                if party is not None and self.is_ours(party.country_code, party.party_id):
                     return party.country_code, party.party_id
         return self.config.party
-
-    def _ours(self, country_code: str, party_id: str) -> bool:
-        return any(role.key == (country_code.upper(), party_id.upper()) for role in self.config.roles)
 
     # --- deliver
 

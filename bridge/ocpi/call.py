@@ -7,7 +7,7 @@ makes routes and version details of them. Handlers are coroutines from :class:`C
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from aiohttp import web
@@ -17,6 +17,7 @@ from bridge.ocpi.credentials import Access
 from bridge.ocpi.envelope import Code
 from bridge.ocpi.version import VERSIONS, Side, Version
 from bridge.roaming.ports import Inbound
+from bridge.roaming.upstream.ports import FromUpstream
 
 if TYPE_CHECKING:
     from bridge.ocpi.connection import OcpiConnection
@@ -42,6 +43,15 @@ class Result:
     headers: dict[str, str] = field(factory=dict)
 
 
+class OcpiInbound(Inbound, Protocol):
+    """What OCPI partners may do here: as providers, and as upstream operators."""
+
+    @property
+    def upstream(self) -> FromUpstream:
+        """What upstream operators may do."""
+        ...
+
+
 @frozen
 class Call:
     """One request by a known partner. ``base`` is our public URL of the interface (or of the version) that it is for."""
@@ -49,7 +59,7 @@ class Call:
     request: web.Request
     partner: OcpiConnection
     access: Access
-    core: Inbound
+    core: OcpiInbound
     version: Version
     side: Side
     base: str

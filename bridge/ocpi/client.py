@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
 from datetime import datetime
 from enum import Enum
 from time import monotonic
@@ -164,20 +163,17 @@ class OcpiClient:
 
     # --- lists
 
-    async def tokens(self, since: datetime | None) -> AsyncGenerator[PageOf, None]:
+    def tokens(self, since: datetime | None) -> AsyncGenerator[PageOf, None]:
         """GET the token list, page by page (mod_tokens, Sender)."""
-        params = {"limit": str(self._config.token_page)}
-        if since is not None:
-            params["date_from"] = written(since)
-        async with aclosing(self._pages(self.endpoint("tokens", "SENDER"), params)) as pages:
-            async for page in pages:
-                yield page
+        return self._pages(self.endpoint("tokens", "SENDER"), _since(since, self._config.token_page))
 
-    async def clients(self) -> AsyncGenerator[PageOf, None]:
+    def objects(self, module: str, since: datetime | None) -> AsyncGenerator[PageOf, None]:
+        """GET the list of an operator's locations, tariffs, sessions or CDRs, page by page (Sender)."""
+        return self._pages(self.endpoint(module, "SENDER"), _since(since, self._config.object_page))
+
+    def clients(self) -> AsyncGenerator[PageOf, None]:
         """GET the list of the parties behind a hub, page by page (mod_hub_client_info, Sender)."""
-        async with aclosing(self._pages(self.endpoint("hubclientinfo", "SENDER"), {}, routed=False)) as pages:
-            async for page in pages:
-                yield page
+        return self._pages(self.endpoint("hubclientinfo", "SENDER"), {}, routed=False)
 
     async def _pages(self, base: str, params: Mapping[str, str], *, routed: bool = True) -> AsyncGenerator[PageOf, None]:
         """GET a list, page by page (Pagination).
@@ -225,7 +221,18 @@ class OcpiClient:
         answer = await self._call("POST", url, body=body, params=params, within=self._config.authorise_timeout, receiver=receiver)
         return self._read(self._peer().version, "AuthorizationInfo", answer.data)
 
+    async def put_token(self, country: str, party: str, uid: str, type_: str, body: bytes) -> None:
+        """PUT a token (mod_tokens, Receiver). Before 2.2 a token is known by its uid alone."""
+        url = joined(self.endpoint("tokens", "RECEIVER"), country, party, uid)
+        params = {"type": type_} if self._peer().version.roles else None
+        await self._call("PUT", url, body=body, params=params, sender=(country, party))
+
     # --- commands and charging profiles
+
+    async def command(self, name: str, body: bytes) -> Any:
+        """POST a command (mod_commands, Receiver): what is said at once."""
+        answer = await self._call("POST", joined(self.endpoint("commands", "RECEIVER"), name), body=body)
+        return self._read(self._peer().version, "CommandResponse", answer.data)
 
     async def post_result(self, url: str, body: bytes, receiver: Receiver = THE_PARTNER) -> None:
         """POST a result to the address that came with the request (mod_commands, mod_charging_profiles, Sender)."""
@@ -340,6 +347,11 @@ def _earlier(url: str, by: int) -> str:
     query["offset"] = [str(max(0, offset - by))]
     text = "&".join(f"{quote(k)}={quote(v, safe=':')}" for k, values in query.items() for v in values)
     return urlunsplit(parts._replace(query=text))
+
+
+def _since(since: datetime | None, limit: int) -> dict[str, str]:
+    """How a list is asked for."""
+    return {"limit": str(limit)} | ({} if since is None else {"date_from": written(since)})
 
 
 def _total(headers: Mapping[str, str]) -> int | None:

@@ -99,6 +99,8 @@ class OcpiConfig:
     """The most objects that one of our pages holds (X-Limit)."""
     token_page: int = 1000
     """How many tokens are asked for at once."""
+    object_page: int = 100
+    """How many locations, tariffs, sessions or CDRs are asked for at once."""
     body_limit: int = 1 << 20
     """The largest request body in bytes."""
 

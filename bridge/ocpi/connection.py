@@ -185,6 +185,10 @@ class OcpiConnection:
         """A ``response_url`` with whom the answer is for: the party behind a hub that asked."""
         return f"{url} {sender[0]}*{sender[1]}" if self._passes_on and sender is not None else url
 
+    def is_ours(self, country_code: str, party_id: str) -> bool:
+        """Whether a party is one of ours towards this partner."""
+        return any(role.key == (country_code.upper(), party_id.upper()) for role in self.config.roles)
+
     def no_answer_at(self, address: str) -> str | None:
         """Why no result is sent to a ``response_url``, or None: to hosts of the partner's own only, or configured ones."""
         state = self.registration.state

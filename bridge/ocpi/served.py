@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.ocpi import clientinfo, commands, modules, profiles, tokens
+from bridge.ocpi import asked, clientinfo, commands, modules, profiles, receivers, tokens
 from bridge.ocpi.call import Interface
 
 INTERFACES: tuple[Interface, ...] = (
@@ -11,5 +11,7 @@ INTERFACES: tuple[Interface, ...] = (
     *commands.INTERFACES,
     *profiles.INTERFACES,
     *clientinfo.INTERFACES,
+    *receivers.INTERFACES,
+    *asked.INTERFACES,
 )
 """In the order in which version details list them."""

@@ -22,13 +22,12 @@ from attrs import frozen
 
 from bridge.codec.lenient import Unreadable
 from bridge.errors import BridgeError, ReadError, Refused
-from bridge.ocpi.call import Call, Fault, Handler, Interface, Resource, Result
+from bridge.ocpi.call import Call, Fault, Handler, Interface, OcpiInbound, Resource, Result
 from bridge.ocpi.connection import OcpiConnection
 from bridge.ocpi.credentials import Access, Misstep
 from bridge.ocpi.envelope import Code, failure, success
 from bridge.ocpi.served import INTERFACES
 from bridge.ocpi.version import V221, VERSIONS, Side, Version
-from bridge.roaming.ports import Inbound
 from bridge.translate.files import encode
 
 BELOW = "/ocpi"
@@ -38,7 +37,7 @@ _SIDES: tuple[Side, ...] = ("CPO", "EMSP")
 _log = logging.getLogger(__name__)
 
 
-def routes(core: Inbound, partners: Mapping[str, OcpiConnection]) -> list[web.RouteDef]:
+def routes(core: OcpiInbound, partners: Mapping[str, OcpiConnection]) -> list[web.RouteDef]:
     """What partners call, below ``/ocpi``. ``partners`` is looked at anew at every call."""
     door = _Door(core, partners)
     made = door.resource("/versions", {"GET": _versions}, _At(V221, "CPO", full=False, spoken=False))
@@ -72,7 +71,7 @@ class _At:
 
 
 class _Door:
-    def __init__(self, core: Inbound, partners: Mapping[str, OcpiConnection]) -> None:
+    def __init__(self, core: OcpiInbound, partners: Mapping[str, OcpiConnection]) -> None:
         self._core = core
         self._partners = partners
 

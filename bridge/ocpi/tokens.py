@@ -26,10 +26,11 @@ def _kinds(call: Call) -> tuple[TokenKind, ...]:
     """The kinds that a URL may mean: a token is known by its uid and type, before 2.2 by its uid alone."""
     if not call.version.roles:
         return tuple(dict.fromkeys(TokenKind(wire) for wire in ("RFID", *call.version.token_types.values())))
-    return (_kind(call) or TokenKind.RFID,)
+    return (kind_of(call) or TokenKind.RFID,)
 
 
-def _kind(call: Call) -> TokenKind | None:
+def kind_of(call: Call) -> TokenKind | None:
+    """The kind of token that a URL names. Raises Fault for one that there is not."""
     text = call.request.query.get("type") if call.version.roles else None
     if not text:
         return None
@@ -58,7 +59,7 @@ async def _get(call: Call) -> Result:
 
 async def _put(call: Call) -> Result:
     country, party, uid = _owner(call)
-    return await _take(call, call.partner.token(await call.body()), country, party, uid, _kind(call))
+    return await _take(call, call.partner.token(await call.body()), country, party, uid, kind_of(call))
 
 
 async def _patch(call: Call) -> Result:

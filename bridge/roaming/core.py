@@ -82,7 +82,7 @@ class Core:
         self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits, partial(self._settled, name), self.hubs.held)
                             for name, partner in partners.items()}  # fmt: skip
         self.clients = Clients(store, partners, book, feeds or {}, now, self.wake) if hub else None
-        self.formats = Formats(store, partners, self.publisher, self._told, self.dispatchers)
+        self.formats = Formats(store, partners, self.publisher, self._told, self.dispatchers, self.upstream.follow)
         self.preferences = Preferences(store, self.billing, now, preferences_need)
         self.profile_seconds = dict(profile_seconds or {})
         self._commands: Commands | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from attrs import evolve
@@ -32,12 +32,15 @@ class Formats:
     """Which format each partner's objects are written in."""
 
     def __init__(self, store: Storage, partners: Mapping[str, Partner], publisher: Publisher,
-                 told: Callable[[str], list[Outbound]], dispatchers: Mapping[str, Dispatcher]) -> None:  # fmt: skip
+                 told: Callable[[str], list[Outbound]], dispatchers: Mapping[str, Dispatcher],
+                 tokens: Callable[[str], Awaitable[None]]) -> None:  # fmt: skip
+        """``told`` gives a session as it stands, ``tokens`` brings those for an upstream operator up to date."""
         self.store = store
         self.partners = partners
         self.publisher = publisher
         self.told = told
         self.dispatchers = dispatchers
+        self.tokens = tokens
         self._changed = asyncio.Event()
         self._written = asyncio.Event()
 
@@ -85,6 +88,7 @@ class Formats:
         await self.publisher.align({name}, gone=True)
         await self._sessions(name, {key for _, key in waited})
         await self._cdrs(name, partner)
+        await self.tokens(name)
         await self.store.set_mark(_mark(name), format_)
         await self.store.happened(Happening("written in another format", name, detail=format_))
         self._written.set()

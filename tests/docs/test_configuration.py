@@ -45,6 +45,8 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "chargers": {"password": '{env = "CP1_PASSWORD"}', "connectors": '{1 = "DE*ABC*E1001*1", 2 = "DE*ABC*E1001*2"}'},
     "partners": {
         "protocol": '"ocpi-2.2.1"', "url": '"https://emsp.example/ocpi/versions"', "role": '"hub"', "stage": "1", "priority": "10",
+        "feeds": '["example"]', "our_party": '"DE*XYZ"', "groups": '["city"]', "tokens_from": '["emsp1"]', "pull_seconds": "900",
+        "full_pull_hours": "24",
         "authorise": "true", "offline": '"accept-known"', "agreements": "[[partners.emsp1.agreements]]",
         "constants": "[partners.hubject.constants]", "values": '{"oicp-2.3" = {EvseStatusType = {INOPERATIVE = "Unknown"}}}',
         "allow": '["omit-signed-data"]', "cdr_deadline_hours": "24", "token_pull_seconds": "3600", "token_full_pull_hours": "24",
@@ -59,7 +61,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "operator": '"example"', "kinds": '["locations", "status", "cdrs"]', "groups": '["city"]',
         "valid_from": "2026-04-01T00:00:00+02:00", "valid_until": "2027-04-01T00:00:00+02:00",
         "tariffs": '{city = "CITY", "*" = "STANDARD"}', "free": "true", "test": "true",
-        "preference_tariffs": '{"*" = ["GREEN", "CHEAP"]}',
+        "preference_tariffs": '{"*" = ["GREEN", "CHEAP"]}', "sources": '["own", "csms"]',
     },
     "secret": {"file": '"/run/secrets/emsp1"', "env": '"EMSP1_TOKEN"', "value": '"only-for-tests"'},
 }  # fmt: skip

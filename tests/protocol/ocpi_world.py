@@ -169,6 +169,7 @@ class Core:
     clients: dict[tuple[str, str], ClientInfo] = field(factory=dict)
     hold: bool = False
     broken: Exception | None = None
+    upstream: Any = None
 
     async def tokens(self, partner: str, tokens: Iterable[Token]) -> Taken:
         """Keep them."""

@@ -56,7 +56,7 @@ async def test_it_has_the_abilities(world: World) -> None:
     for ability in (Partner, AnswersAuthorisation, GivesTokens, HearsOutcomes):
         assert isinstance(world.partner, ability)
     assert world.partner.format == "ocpi-2.2.1"
-    assert world.partner.kinds == frozenset(Kind)
+    assert world.partner.kinds == frozenset(Kind) - {Kind.TOKEN}
 
 
 # --- deliver

@@ -121,6 +121,10 @@ class FromUpstream(Protocol):
 # --- what it does for the core --------------------------------------------------------------------------------------
 
 
+NO_LIST = "no-endpoint"
+"""Code of a Declined: there is no such list."""
+
+
 @frozen
 class Listed:
     """A part of a list that was pulled. ``unread`` are the ids of records that could not be read (None: not even that)."""
@@ -134,7 +138,10 @@ class GivesObjects(Protocol):
     """An upstream operator whose lists can be pulled."""
 
     def pull_objects(self, kind: Kind, since: datetime | None) -> AsyncIterator[Listed]:
-        """All objects of a kind (``since`` None) or those that changed since, in parts. Raises Unreachable or Declined."""
+        """All objects of a kind (``since`` None) or those that changed since, in parts.
+
+        Raises Unreachable or Declined, with the code NO_LIST where it gives no such list at all.
+        """
         ...
 
 

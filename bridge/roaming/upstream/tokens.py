@@ -31,10 +31,11 @@ PART = 200
 
 @frozen
 class _Terms:
-    """Whose tokens were allowed at the last look, and when all of them were looked at."""
+    """Whose tokens were allowed at the last look, when all of them were looked at, and in which format they were written."""
 
     allowed: frozenset[str] = frozenset()
     whole: datetime | None = None
+    format: str | None = None
 
 
 class TokenFeed:
@@ -53,18 +54,18 @@ class TokenFeed:
     async def follow(self) -> int:
         """Bring it up to date; returns how many tokens were looked at.
 
-        All of them are looked at when it was changed whose are allowed, and once in a while.
+        All of them are looked at when it was changed whose are allowed, in another format, and once in a while.
         """
         async with self._busy:
-            began, known = self.now(), self._terms()
+            began, known, format_ = self.now(), self._terms(), self.partner.format
             allowed = frozenset(name for name in self.feed.tokens_from if self._allowed(name))
             due = known.whole is None or began - known.whole >= timedelta(hours=self.feed.full_pull_hours)
-            whole = due or allowed != known.allowed
+            whole = due or allowed != known.allowed or format_ != known.format
             count = 0
             for source in sorted(allowed | known.allowed):
                 count += await self._source(source, allowed, whole=whole, news=source not in known.allowed)
             if whole:
-                terms = {"allowed": sorted(allowed), "whole": began.isoformat()}
+                terms = {"allowed": sorted(allowed), "whole": began.isoformat(), "format": format_}
                 await self.store.set_mark(self._name(), orjson.dumps(terms).decode())
             return count
 
@@ -76,7 +77,7 @@ class TokenFeed:
         if mark is None:
             return _Terms()
         told = orjson.loads(mark)
-        return _Terms(frozenset(told["allowed"]), datetime.fromisoformat(told["whole"]))
+        return _Terms(frozenset(told["allowed"]), datetime.fromisoformat(told["whole"]), told.get("format"))
 
     def _allowed(self, source: str) -> bool:
         """Whether a source's drivers may charge at what this operator feeds."""

@@ -28,7 +28,7 @@ from bridge.roaming.upstream.commands import PassedCommands
 from bridge.roaming.upstream.feed import Feed, Feeds
 from bridge.roaming.upstream.owners import Owners
 from bridge.roaming.upstream.places import Places
-from bridge.roaming.upstream.ports import Contradiction, GivesObjects, NotThere, Question
+from bridge.roaming.upstream.ports import NO_LIST, Contradiction, GivesObjects, NotThere, Question
 from bridge.roaming.upstream.pulls import KINDS, Pulls, party_of
 from bridge.roaming.upstream.sessions import Told
 from bridge.roaming.upstream.storage import SessionTold, UpstreamStorage
@@ -176,6 +176,11 @@ class Upstream:
             if source in feed.feed.tokens_from:
                 self._news[name].set()
 
+    async def follow(self, name: str) -> None:
+        """Bring the tokens for an upstream operator up to date now; nothing for other partners."""
+        if name in self.tokens:
+            await self.tokens[name].follow()
+
     async def _follow(self, name: str) -> None:
         while True:
             self._news[name].clear()
@@ -197,6 +202,8 @@ class Upstream:
                 try:
                     done = await self.pulls.pull(feed, source, kind)
                 except (Unreachable, Declined) as why:
+                    if isinstance(why, Declined) and why.code == NO_LIST:
+                        continue
                     await self._failed(feed, kind, str(why))
                     wait = min(wait, pause)
                 except Exception as why:  # noqa: BLE001  (one bad list must not end the pulling)
