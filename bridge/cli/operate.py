@@ -292,7 +292,7 @@ def partner_show(config: Path, name: str, evse: str | None) -> None:
 def _shown(settings: BridgeConfig, store: SqliteStore, name: str, row: EvseRow, agreement: Agreement | None) -> str:
     """Under which key a partner has an EVSE, or why it has not."""
     shown = [one.key for one in store.published(name, Kind.LOCATION, row.location)]
-    mine = [key for key in shown if evse_key(key) == row.evse_id] or [key for key in shown if key.upper() == row.location.upper()]
+    mine = [key for key in shown if evse_key(key) == row.evse_id] or [key for key in shown if key.endswith(f"/{row.location.upper()}")]
     if mine:
         tariff = agreement.tariff_for(row.groups) if agreement is not None else None
         return f"published as {mine[0]}" + (f", tariff {tariff}" if tariff else "") + (", removed" if row.removed else "")

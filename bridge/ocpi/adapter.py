@@ -23,7 +23,7 @@ from bridge.model.token import Allowed, Token
 from bridge.ocpi import client_map, profile_map
 from bridge.ocpi.client import THE_OWNER, THE_PARTNER, Receiver
 from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
-from bridge.ocpi.connection import OcpiConnection, folded
+from bridge.ocpi.connection import OcpiConnection, folded, owned_key
 from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials
 from bridge.ocpi.envelope import Code, Refusal
 from bridge.ocpi.hub import HubSide
@@ -66,7 +66,7 @@ class OcpiPartner(HubSide, OcpiConnection):
     def __init__(self, config: OcpiConfig, store: CredentialStore | None = None) -> None:
         super().__init__(config, store)
         self.outcome_within = float(config.command_timeout)
-        self._owners: dict[str, tuple[str, str]] = {}
+        self._owners: dict[str, set[tuple[str, str]]] = {}
         self._duplicate = re.compile(config.quirks.duplicate_text, re.I)
 
     @property
@@ -87,11 +87,12 @@ class OcpiPartner(HubSide, OcpiConnection):
             return [self._status(obj, wire, losses)]
         owner = self._owner(wire, obj)
         if kind is Kind.LOCATION:
-            self._owners[wire.id] = owner
+            self._owners.setdefault(folded(wire.id), set()).add(owner)
+        key = owned_key(*owner, wire.id) if kind in (Kind.LOCATION, Kind.TARIFF) else folded(wire.id)
         meta: dict[str, Any] = {"id": str(wire.id), "country_code": str(owner[0]), "party_id": str(owner[1])}
         if self.config.hub and self.version.roles and kind in (Kind.SESSION, Kind.CDR):
             meta[TO] = [str(wire.cdr_token.country_code), str(wire.cdr_token.party_id)]
-        return [Encoded(folded(wire.id), encode(wire), tuple((str(wire.id), loss) for loss in losses), meta)]
+        return [Encoded(key, encode(wire), tuple((str(wire.id), loss) for loss in losses), meta)]
 
     def _owner(self, wire: Any, obj: Any) -> tuple[str, str]:
         """The party of ours that an object is of; before 2.2 it does not say so, the connection does. Raises Refused for others."""
@@ -115,13 +116,13 @@ class OcpiPartner(HubSide, OcpiConnection):
         country, party = self._owner_of(obj)
         body = b'{"status":%s,"last_updated":%s}' % (encode(wire.status), encode(wire.last_updated))
         meta = {"location_id": str(wire.location_id), "evse_uid": str(wire.uid), "country_code": country, "party_id": party}
-        return Encoded(folded(wire.uid), body, tuple((str(wire.uid), loss) for loss in losses), meta)
+        return Encoded(owned_key(country, party, wire.uid), body, tuple((str(wire.uid), loss) for loss in losses), meta)
 
     def _owner_of(self, status: EvseStatus) -> tuple[str, str]:
-        """The party of a status's location: that of the location as it was sent, else of the EVSE-ID, else ours."""
-        known = self._owners.get(str(status.location_id))
-        if known is not None:
-            return known
+        """The party of a status's location: that of the location as it was sent, if it is one; else of the EVSE-ID, else ours."""
+        known = self._owners.get(folded(status.location_id or ""), set())
+        if len(known) == 1:
+            return next(iter(known))
         if status.evse_id is not None:
             with suppress(ValueError):
                 party = status.evse_id.party

@@ -199,3 +199,8 @@ class OcpiConnection:
 def folded(ident: str) -> str:
     """An identifier as a key: OCPI compares without case (types, CiString)."""
     return str(ident).upper()
+
+
+def owned_key(country_code: str, party_id: str, ident: str) -> str:
+    """The key of an object: ids are unique with their party only."""
+    return folded(f"{country_code}*{party_id}/{ident}")

@@ -13,7 +13,7 @@ import msgspec
 
 from bridge.ocpi import profiles
 from bridge.ocpi.call import Call, Fault, Handler, Interface, Result
-from bridge.ocpi.connection import folded
+from bridge.ocpi.connection import folded, owned_key
 from bridge.ocpi.envelope import Code, moment_of, success, written
 from bridge.ocpi.version import V211
 from bridge.roaming.ports import Kind
@@ -91,11 +91,13 @@ async def _connector(call: Call) -> Result:
 
 
 async def _held(call: Call) -> bytes:
+    """A location of any of our parties towards this partner: the URL names none."""
     ident = call.request.match_info["id"]
-    body = await call.core.find(call.partner.name, Kind.LOCATION, folded(ident))
-    if body is None:
-        raise Fault(Code.UNKNOWN_LOCATION, "unknown location", 404)
-    return body
+    for role in call.partner.config.roles:
+        body = await call.core.find(call.partner.name, Kind.LOCATION, owned_key(*role.key, ident))
+        if body is not None:
+            return body
+    raise Fault(Code.UNKNOWN_LOCATION, "unknown location", 404)
 
 
 def _inner(body: bytes, within: str, name: str, ident: str, what: str) -> bytes:

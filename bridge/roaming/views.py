@@ -36,6 +36,10 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+_OPERATOR = "operator"
+"""Where what is shown says whose it is."""
+
+
 class Views:
     """Works out what partners see. ``names`` narrows to some of them."""
 
@@ -64,19 +68,24 @@ class Views:
         made: list[Outbound] = []
         for name, partner in self._partners(Kind.LOCATION, names):
             agreement = self.book.find(name, kinds.LOCATIONS, scope, self.now())
-            had = {one.key: one for one in self.store.published(name, Kind.LOCATION, source)}
+            had = self._had(name, Kind.LOCATION, source, scope.operator)
             view = location if partner.format.startswith(LIVE) else staying
             shown = self._shown(name, partner, agreement, view, source, scope, here, had, removed) if agreement is not None else []
             made += shown
             lost = had.keys() - {one.key for one in shown}
             if lost:
-                made += self._taken_back(name, partner, before or location, source, {key: had[key] for key in lost}, whole=not shown)
+                gone = {key: had[key] for key in lost}
+                made += self._taken_back(name, partner, before or location, source, scope.operator, gone, whole=not shown)
         if not removed:
             alive = {evse_key(e.id) for e in location.evses if e.id is not None and e.status is not Status.REMOVED}
             for row in here.values():
                 if row.status is not None and row.status_at is not None and row.evse_id in alive:
                     made += self.status(row, Status(row.status), row.status_at, names=names)
-        return made
+        return _of(scope.operator, made)
+
+    def _had(self, name: str, kind: Kind, source: str, operator: str) -> dict[str, Shown]:
+        """What a partner was shown of an operator's object; another operator may have one with the same id."""
+        return {one.key: one for one in self.store.published(name, kind, source) if one.meta.get(_OPERATOR) in (operator, None)}
 
     def rows(self, source: str, scope: Scope, newer: Sequence[EvseRow] = ()) -> dict[str, EvseRow]:
         """The EVSEs of a location by key: as stored, or as they are about to be; the status that is known stays."""
@@ -122,12 +131,12 @@ class Views:
             if gone and one.key not in had:
                 continue  # it never had it from here
             made.append(Outbound(name, Kind.LOCATION, source, one.key, one.body, one.meta, gone))
-        return made + (self._silenced(name, source, lambda key: evse_key(key) in closed) if closed else [])
+        return made + (self._silenced(name, source, scope.operator, lambda key: evse_key(key) in closed) if closed else [])
 
-    def _silenced(self, name: str, source: str, which: Callable[[str], bool]) -> list[Outbound]:
+    def _silenced(self, name: str, source: str, operator: str, which: Callable[[str], bool]) -> list[Outbound]:
         """Statuses that go with the records of their EVSEs: nothing is said about them any more, until those are back."""
         return [Outbound(name, Kind.STATUS, source, one.key, one.body, one.meta, gone=True, quiet=True)
-                for one in self.store.published(name, Kind.STATUS, source) if which(one.key)]  # fmt: skip
+                for one in self._had(name, Kind.STATUS, source, operator).values() if which(one.key)]  # fmt: skip
 
     def _dated(self, name: str, partner: Partner, view: Location, source: str, tariff: str | None,
                had: Mapping[str, Shown]) -> list[Outbound]:  # fmt: skip
@@ -149,7 +158,7 @@ class Views:
                      for one in _encoded(partner, Kind.LOCATION, dated)]  # fmt: skip
         return made
 
-    def _taken_back(self, name: str, partner: Partner, location: Location, source: str, lost: Mapping[str, Shown], *,
+    def _taken_back(self, name: str, partner: Partner, location: Location, source: str, operator: str, lost: Mapping[str, Shown], *,
                     whole: bool) -> list[Outbound]:  # fmt: skip
         """Records that a partner has and may not see any more, or that cannot be told there any more."""
         place = location.place if partner.format.startswith(LIVE) else evolve(location.place, publish=None)
@@ -163,7 +172,7 @@ class Views:
             one = bodies.get(key)
             quiet = one is None and partner.format not in DELETING  # there is no way to say it there
             made.append(Outbound(name, Kind.LOCATION, source, key, known.body if one is None else one.body, known.meta, True, quiet=quiet))
-        return made + self._silenced(name, source, lambda key: whole or key in lost)
+        return made + self._silenced(name, source, operator, lambda key: whole or key in lost)
 
     # --- status ------------------------------------------------------------------------------------------------------
 
@@ -174,7 +183,7 @@ class Views:
         for name, partner in self._partners(Kind.STATUS, names):
             if self.book.find(name, kinds.STATUS, row.scope, self.now()) is not None:
                 made += [Outbound(name, Kind.STATUS, row.location, e.key, e.body, e.meta) for e in _encoded(partner, Kind.STATUS, told)]
-        return made
+        return _of(row.operator, made)
 
     def shows_live(self, row: EvseRow) -> bool:
         """Whether any partner's kept location holds this EVSE's status."""
@@ -189,9 +198,9 @@ class Views:
         for name, partner in self._partners(Kind.LOCATION, None):
             agreement = self.book.find(name, kinds.LOCATIONS, scope, self.now())
             if agreement is not None and partner.format.startswith(LIVE):
-                had = {one.key: one for one in self.store.published(name, Kind.LOCATION, source)}
+                had = self._had(name, Kind.LOCATION, source, scope.operator)
                 made += self._shown(name, partner, agreement, location, source, scope, here, had, removed=False)
-        return [evolve(one, quiet=True) for one in made]
+        return _of(scope.operator, [evolve(one, quiet=True) for one in made])
 
     # --- tariffs -----------------------------------------------------------------------------------------------------
 
@@ -207,9 +216,14 @@ class Views:
             kept = {one.key for one in shown}
             quiet = partner.format in KEEPING_TARIFFS
             shown += [Outbound(name, Kind.TARIFF, source, one.key, one.body, one.meta, gone=True, quiet=quiet)
-                      for one in self.store.published(name, Kind.TARIFF, source) if one.key not in kept]  # fmt: skip
+                      for one in self._had(name, Kind.TARIFF, source, operator).values() if one.key not in kept]  # fmt: skip
             made += shown
-        return made
+        return _of(operator, made)
+
+
+def _of(operator: str, made: list[Outbound]) -> list[Outbound]:
+    """What is shown, with the operator whose it is."""
+    return [evolve(one, meta={**one.meta, _OPERATOR: operator}) for one in made]
 
 
 def _encoded(partner: Partner, kind: Kind, obj: Any) -> list[Encoded]:

@@ -149,9 +149,20 @@ CREATE UNIQUE INDEX cdr_replaces ON cdr (replaces) WHERE replaces IS NOT NULL;
 
 CURRENT = "ALTER TABLE sample ADD COLUMN amperes TEXT;"
 
+_PARTY = "upper(json_extract(meta, '$.country_code') || '*' || json_extract(meta, '$.party_id') || '/' || key)"
+_OF_PARTY = "kind IN ('location', 'status', 'tariff') AND json_extract(meta, '$.party_id') IS NOT NULL"
+PARTIES = f"""
+UPDATE published SET key = {_PARTY} WHERE {_OF_PARTY};
+UPDATE outbox SET key = {_PARTY} WHERE {_OF_PARTY};
+UPDATE published SET meta = json_set(meta, '$.operator', (SELECT MIN(operator) FROM thing
+  WHERE thing.kind = REPLACE(published.kind, 'status', 'location') AND thing.key = published.source HAVING COUNT(*) = 1))
+WHERE kind IN ('location', 'status', 'tariff');
+"""  # noqa: S608  (nothing in it comes from outside)
+"""Keys of OCPI objects have their party in them; what is shown says which operator's it is."""
+
 MIGRATIONS = (("001_first", FIRST), ("002_answered", ANSWERED), ("003_outcomes", OUTCOMES), ("004_told", TOLD),
               ("005_upstream", UPSTREAM), ("006_charging", CHARGING), ("007_pages", PAGES), ("008_place", PLACE),
-              ("009_clients", CLIENTS), ("010_credits", CREDITS), ("011_current", CURRENT))  # fmt: skip
+              ("009_clients", CLIENTS), ("010_credits", CREDITS), ("011_current", CURRENT), ("012_parties", PARTIES))  # fmt: skip
 
 _SET = "bridge"
 

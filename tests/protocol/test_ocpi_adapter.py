@@ -267,7 +267,8 @@ async def test_encoded_objects_are_what_the_specification_allows(world: World) -
         assert judged(name, json.loads(made.body)) == []
         assert json.loads(made.body) == data
         assert made.meta == {"id": data["id"], "country_code": "DE", "party_id": "ABC"}
-        assert made.key == data["id"].upper()
+        alone = kind in (Kind.SESSION, Kind.CDR)
+        assert made.key == (data["id"] if alone else f"DE*ABC/{data['id']}").upper()
 
 
 async def test_a_status_is_two_fields_and_its_address(world: World) -> None:

@@ -447,7 +447,7 @@ async def test_delivered_twice_is_told_apart_from_new(tmp_path: Path) -> None:
 # --- explained ---------------------------------------------------------------------------------------------------------
 
 SHOW = [
-    ("emsp1", "DE*ABC*E1001*1", ["agreement 1 (example, production): includes locations", "published as PUB, tariff STANDARD"]),
+    ("emsp1", "DE*ABC*E1001*1", ["agreement 1 (example, production): includes locations", "published as DE*ABC/PUB, tariff STANDARD"]),
     (
         "emsp1",
         "deabce10012",
