@@ -136,10 +136,9 @@ class OcpiPartner(HubSide, OcpiConnection):
         status = why.status if isinstance(why, Refusal) else None
         if kind is Kind.TARIFF and job.op is Op.DELETE and status == 404:
             return Delivered()
-        if kind is Kind.CLIENT and why.code == "no-endpoint":
-            return Delivered()  # it may fetch the list
-        code = "404" if status == 404 else why.code
-        return Rejected(why.because, code, kind is Kind.CDR and self._is_duplicate(why, status))
+        outcome = super()._declined(kind, job, why)
+        duplicate = kind is Kind.CDR and self._is_duplicate(why, status)
+        return evolve(outcome, duplicate=True) if duplicate and isinstance(outcome, Rejected) else outcome
 
     def _is_duplicate(self, why: Declined, status: int | None) -> bool:
         codes = self.config.quirks.duplicate_codes

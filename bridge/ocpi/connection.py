@@ -167,6 +167,8 @@ class OcpiConnection:
 
     def _declined(self, kind: Kind, job: Job, why: Declined) -> Outcome:
         """What a definite no means."""
+        if kind is Kind.CLIENT and why.code == "no-endpoint":
+            return Delivered()  # it may fetch the list
         status = why.status if isinstance(why, Refusal) else None
         return Rejected(why.because, "404" if status == 404 else why.code)
 

@@ -14,9 +14,10 @@ from bridge.codec.lenient import Unreadable
 from bridge.errors import Declined, Refused, Unreachable
 from bridge.model.command import Command, CommandKind, CommandResult
 from bridge.model.token import TokenKind
-from bridge.ocpi import objects
+from bridge.ocpi import client_map, objects
 from bridge.ocpi.asked import answer_at
 from bridge.ocpi.connection import OcpiConnection, folded
+from bridge.ocpi.hub import HubSide
 from bridge.roaming.ports import Encoded, Job, Kind, Op
 from bridge.roaming.upstream.ports import Listed, Receipt
 from bridge.translate.files import encode
@@ -24,19 +25,21 @@ from bridge.translate.files import encode
 _MODULES = {Kind.LOCATION: "locations", Kind.TARIFF: "tariffs", Kind.SESSION: "sessions", Kind.CDR: "cdrs"}
 
 
-class OcpiOperator(OcpiConnection):
-    """Implements Partner, Renegotiates (see :mod:`bridge.roaming.ports`), GivesObjects and TakesCommands (see
-    :mod:`bridge.roaming.upstream.ports`).
+class OcpiOperator(HubSide, OcpiConnection):
+    """Implements Partner, Renegotiates (see :mod:`bridge.roaming.ports`), GivesObjects, TakesCommands (see
+    :mod:`bridge.roaming.upstream.ports`), and what is in :class:`~bridge.ocpi.hub.HubSide`.
 
     What it calls on us is in :mod:`bridge.ocpi.receivers` and :mod:`bridge.ocpi.asked`.
     """
 
-    kinds = frozenset({Kind.TOKEN})
+    kinds = frozenset({Kind.TOKEN, Kind.CLIENT})
 
-    # --- tokens
+    # --- what it gets
 
     def encode(self, kind: Kind, obj: Any) -> list[Encoded]:
-        """A token, under our party. Raises Refused."""
+        """A token, under our party, or ClientInfo. Raises Refused."""
+        if kind is Kind.CLIENT:
+            return [client_map.encoded(obj, self.version)]
         if kind is not Kind.TOKEN:
             raise Refused("", f"an upstream operator takes no {kind}")
         token = objects.ours(self, obj)
@@ -46,6 +49,9 @@ class OcpiOperator(OcpiConnection):
         return [Encoded(f"{wire.type.value}/{folded(wire.uid)}", encode(wire), tuple((str(wire.uid), loss) for loss in losses), meta)]
 
     async def _send(self, kind: Kind, job: Job) -> str | None:
+        if kind is Kind.CLIENT:
+            await self.client.put_client(job.meta["country_code"], job.meta["party_id"], job.body)
+            return None
         if kind is not Kind.TOKEN or job.op is Op.DELETE:
             raise Declined(f"OCPI has no {job.op} of a {kind} at an operator")
         meta = job.meta

@@ -87,7 +87,7 @@ async def test_from_is_included_and_until_is_not(seven: tuple[World, Peer]) -> N
     world, peer = seven
     times = [f"2026-11-0{n + 1}T10:00:00Z" for n in range(COUNT)]
     stored = [(text_of(datetime.fromisoformat(at)), name(n)) for n, at in enumerate(times)]
-    await world.store.db.write(lambda db: db.executemany("UPDATE published SET changed = ? WHERE key = ?", stored).rowcount)
+    await world.store.db.write(lambda db: db.executemany("UPDATE published SET changed = ? WHERE source = ?", stored).rowcount)
     said = await peer("GET", peer.at("locations") + f"?date_from={times[1]}&date_to={times[5]}")
     assert (ids(said), said.headers["X-Total-Count"]) == ([name(n) for n in (1, 2, 3)], "4")
     assert said.next is not None

@@ -50,7 +50,7 @@ async def call(tmp_path: Path) -> AsyncIterator[Fed]:
 async def test_it_has_the_abilities_of_an_operator_and_no_others(call: Fed) -> None:
     assert all(isinstance(call.operator, ability) for ability in (Partner, Renegotiates, GivesObjects, TakesCommands))
     assert not any(isinstance(call.operator, ability) for ability in (AnswersAuthorisation, GivesTokens))
-    assert call.operator.kinds == {Kind.TOKEN}
+    assert call.operator.kinds == {Kind.TOKEN, Kind.CLIENT}
 
 
 async def test_we_register_as_its_provider_and_pull_its_lists(tmp_path: Path) -> None:
