@@ -45,9 +45,9 @@ UPDATED: Final = "2026-03-01T08:00:00Z"
 # --- authorise-hop: the processes -------------------------------------------------------------------------------------
 
 
-def helper(stack: ExitStack, role: str, *arguments: str) -> subprocess.Popen[str]:
-    """A process of this module; it answers a line (``cpu``) with its CPU seconds, and goes when its input ends."""
-    process = subprocess.Popen([sys.executable, "-m", __spec__.name, role, *arguments], text=True, bufsize=1,
+def helper(stack: ExitStack, role: str, *arguments: str, module: str = __spec__.name) -> subprocess.Popen[str]:
+    """A process of a module; it answers a line (``cpu``) with its CPU seconds, and goes when its input ends."""
+    process = subprocess.Popen([sys.executable, "-m", module, role, *arguments], text=True, bufsize=1,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
 
     def end() -> None:
