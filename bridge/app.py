@@ -117,7 +117,7 @@ def _ocpi(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore
         token_for_them=it.inbound_token.read(f"partners.{name}.inbound_token") if it.inbound_token else None,
         parties=parties, pin=it.protocol.partition("-")[2] or None, hub=it.role == "hub", tells_clients=config.hub,
         response_hosts=frozenset(it.response_hosts), settings=it.settings(),
-        timeout=it.timeout_seconds), _Credentials(store))  # fmt: skip
+        timeout=it.timeout_seconds, quirks=it.quirks), _Credentials(store))  # fmt: skip
 
 
 def _ocpi_roles(it: PartnerConfig, config: BridgeConfig) -> tuple[OurRole, ...]:
@@ -181,7 +181,7 @@ class Bridge:
                          most_percent=config.mass_change_percent,
                          chargers=frozenset(config.chargers), feeds=feeds_of(config),
                          cdr_deadline_hours={n: p.cdr_deadline_hours for n, p in config.partners.items()},
-                         full_pull_hours={n: p.token_full_pull_hours for n, p in config.partners.items()},
+                         full_pull_hours={n: 0.0 if p.quirks.full_lists else p.token_full_pull_hours for n, p in config.partners.items()},
                          hub=config.hub,
                          preferences_need={n: frozenset(o.preferences_need) for n, o in config.operators.items()},
                          profile_seconds={n: p.profile_seconds for n, p in config.partners.items()},

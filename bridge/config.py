@@ -16,6 +16,7 @@ from bridge.mapping.context import Settings
 from bridge.mapping.partner import Constants
 from bridge.mapping.partner import settings as partner_settings
 from bridge.model import ids, tables
+from bridge.ocpi.quirks import Quirks
 from bridge.roaming.agreements import OWN
 from bridge.roaming.audit import PERMISSIONS
 
@@ -190,6 +191,7 @@ class PartnerConfig(_Model):
         description="OCPI: the least time between two requests of a kind (set, clear, show) about the charging profile of a session;"
         " sooner it is told that it asks too often",
     )
+    quirks: Quirks = Field(default_factory=Quirks, description="OCPI: where the partner departs from the specification")
     live_url: str | None = Field(
         None, description="OCHP: the service for live status, if it is not beside `url` (`/live/` for `/service/`)"
     )
@@ -208,6 +210,12 @@ class PartnerConfig(_Model):
     @classmethod
     def _our_party(cls, value: str | None) -> str | None:
         return None if value is None else str(ids.PartyId.parse(value))
+
+    @model_validator(mode="after")
+    def _quirks(self) -> PartnerConfig:
+        if self.quirks != Quirks() and not self.protocol.startswith("ocpi"):
+            raise ValueError(f"quirks are for OCPI, not for {self.protocol}")
+        return self
 
     @field_validator("allow")
     @classmethod

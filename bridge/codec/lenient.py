@@ -47,10 +47,11 @@ class Read(Generic[T]):
 _loads = msgspec.json.Decoder(type=Any, float_hook=Decimal).decode
 
 
-def reader(cls: type[T], aliases: dict[str, str] | None = None) -> Callable[[bytes | memoryview | Any], Read[T]]:
+def reader(cls: type[T], aliases: dict[str, str] | None = None, *, others: bool = False) -> Callable[[bytes | memoryview | Any], Read[T]]:
     """A function that reads one record of ``cls`` from JSON bytes, or from what a JSON parser gave.
 
-    ``aliases`` maps other spellings (folded, see :func:`fold`) to field names. Raises :class:`Unreadable`.
+    ``aliases`` maps other spellings (folded, see :func:`fold`) to field names. ``others``: a mandatory value that its
+    enumeration does not know is read as OTHER or UNKNOWN, where that has one. Raises :class:`Unreadable`.
     """
     decode = _decoder(typing.cast(Any, cls))
 
@@ -62,7 +63,7 @@ def reader(cls: type[T], aliases: dict[str, str] | None = None) -> Callable[[byt
                 data = _loads(data)
             except msgspec.DecodeError as why:
                 raise Unreadable("", f"no JSON: {why}") from why
-        return walk(cls, data, aliases)
+        return walk(cls, data, aliases, others=others)
 
     return read
 
@@ -72,10 +73,10 @@ def _decoder(cls: Any) -> Callable[[Any], Any]:
     return msgspec.json.Decoder(cls).decode
 
 
-def walk(cls: type[T], data: Any, aliases: dict[str, str] | None = None) -> Read[T]:
+def walk(cls: type[T], data: Any, aliases: dict[str, str] | None = None, *, others: bool = False) -> Read[T]:
     """Read one record of ``cls`` from parsed JSON, leniently. Raises :class:`Unreadable`."""
     result: Read[T] = Read(typing.cast(T, None))
-    result.value = _Walker(result, aliases or {}).struct(cls, data, "")
+    result.value = _Walker(result, aliases or {}, others).struct(cls, data, "")
     return result
 
 
@@ -139,9 +140,10 @@ class _Bad(Exception):
 
 
 class _Walker:
-    def __init__(self, result: Read[Any], aliases: dict[str, str]) -> None:
+    def __init__(self, result: Read[Any], aliases: dict[str, str], others: bool) -> None:
         self.result = result
         self.aliases = aliases
+        self.others = others
 
     def struct(self, cls: Any, data: Any, path: str) -> Any:
         names = _names(cls)
@@ -177,6 +179,8 @@ class _Walker:
         try:
             return self.value(bare, value, at)
         except _Bad as why:
+            if instead is None and required and self.others:
+                instead = _other(bare)
             if instead is not None and isinstance(value, str):
                 self.result.repairs.append((at, value, f"{why.because} that is known here: read as {instead.value}"))
                 return instead
@@ -228,6 +232,12 @@ def _member(cls: Any, value: Any) -> Any:
     if found is None:
         raise _Bad(f"{value!r} is no {cls.__name__}")
     return found
+
+
+def _other(cls: Any) -> Any:
+    """The member of an enumeration that says nothing, None where there is none."""
+    found = _members(cls) if isinstance(cls, type) and issubclass(cls, Enum) else {}
+    return found.get("other") or found.get("unknown")
 
 
 def _text(value: Any) -> str:

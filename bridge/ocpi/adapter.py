@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from datetime import datetime
 from functools import cache
@@ -22,11 +22,14 @@ from bridge.model.profile import ActiveChargingProfile, ProfileOutcome
 from bridge.model.token import Allowed, Token
 from bridge.ocpi import client_map, profile_map
 from bridge.ocpi.client import THE_OWNER, THE_PARTNER, Receiver
-from bridge.ocpi.config import OcpiConfig, OurRole, Quirks
-from bridge.ocpi.connection import OcpiConnection, folded, owned_key
+from bridge.ocpi.config import OcpiConfig, OurRole
+from bridge.ocpi.connection import OcpiConnection
 from bridge.ocpi.credentials import CredentialStore, MemoryStore, PartnerCredentials
 from bridge.ocpi.envelope import Code, Refusal
 from bridge.ocpi.hub import HubSide
+from bridge.ocpi.quirks import Quirks
+from bridge.ocpi.status import StatusTeller
+from bridge.ocpi.version import folded, owned_key
 from bridge.roaming.ports import (
     TO,
     AuthorisationAnswer,
@@ -39,6 +42,7 @@ from bridge.roaming.ports import (
     Outcome,
     ReadBack,
     Rejected,
+    TokenPage,
 )
 from bridge.translate.files import BadInput, Unread, encode
 from bridge.translate.pipeline import with_extra
@@ -66,6 +70,9 @@ class OcpiPartner(HubSide, OcpiConnection):
     def __init__(self, config: OcpiConfig, store: CredentialStore | None = None) -> None:
         super().__init__(config, store)
         self.outcome_within = float(config.command_timeout)
+        self.shown: Callable[[Kind, str], bytes | None] = lambda kind, key: None
+        self._status_teller = StatusTeller(self.client, lambda key: self.shown(Kind.LOCATION, key), self._takes_patch,
+                                           self.registration.no_patch)  # fmt: skip
         self._owners: dict[str, set[tuple[str, str]]] = {}
         self._duplicate = re.compile(config.quirks.duplicate_text, re.I)
 
@@ -158,7 +165,7 @@ class OcpiPartner(HubSide, OcpiConnection):
                 raise Declined("OCPI cannot take a CDR back: send a credit CDR")
             return await client.post_cdr(job.body, where, self._receiver(meta))
         if kind is Kind.STATUS:
-            await client.patch_evse(*where, meta["location_id"], meta["evse_uid"], job.body)
+            await self._status_teller.tell(where, meta["location_id"], meta["evse_uid"], job.body)
         elif kind is Kind.LOCATION:  # to delete one is to send it with its EVSEs REMOVED: the body says so
             await client.put_location(*where, ident, job.body)
         elif kind is Kind.TARIFF and job.op is Op.DELETE:
@@ -175,6 +182,9 @@ class OcpiPartner(HubSide, OcpiConnection):
         """The party that a message is for (Message Routing: sessions and CDRs are no broadcast)."""
         to = meta.get(TO)
         return (to[0], to[1]) if to is not None and self._passes_on else THE_PARTNER
+
+    def _takes_patch(self) -> bool:
+        return self.config.quirks.patch == "auto" and not self.registration.state.no_patch
 
     async def cdr_at(self, reference: str) -> bytes | None:
         """The CDR that the partner has at the URL that delivery gave; None if it has none. Raises Unreachable, Declined."""
@@ -220,10 +230,16 @@ class OcpiPartner(HubSide, OcpiConnection):
 
     async def pull_tokens(self, since: datetime | None) -> AsyncIterator[list[Token]]:
         """The partner's tokens, one batch per page. Tokens that cannot be read, or are not its own, are left out."""
-        async with aclosing(self.client.tokens(since)) as pages:
+        async with aclosing(self.token_pages(since, None)) as pages:
+            async for page in pages:
+                yield page.tokens
+
+    async def token_pages(self, since: datetime | None, at: str | None) -> AsyncGenerator[TokenPage, None]:
+        """The same from a page on, with how the list goes on behind each."""
+        async with aclosing(self.client.tokens(since, at)) as pages:
             async for page in pages:
                 try:
-                    yield self._batch(page.data)
+                    yield TokenPage(self._batch(page.data), page.following)
                 except BadInput as why:
                     raise Unreachable(f"a page of tokens that is no list: {why}") from why
 

@@ -7,14 +7,14 @@ makes routes and version details of them. Handlers are coroutines from :class:`C
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from aiohttp import web
 from attrs import field, frozen
 
 from bridge.ocpi.credentials import Access
-from bridge.ocpi.envelope import Code
+from bridge.ocpi.envelope import Code, zoned
 from bridge.ocpi.version import VERSIONS, Side, Version
 from bridge.roaming.ports import Inbound
 from bridge.roaming.upstream.ports import FromUpstream
@@ -36,11 +36,12 @@ class Fault(Exception):
 
 @frozen
 class Result:
-    """An answer: the envelope's bytes, HTTP status, more headers."""
+    """An answer: the envelope's bytes, HTTP status, more headers. ``sent`` is called when it has gone out."""
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(factory=dict)
+    sent: Callable[[], Awaitable[None]] | None = None
 
 
 class OcpiInbound(Inbound, Protocol):
@@ -77,6 +78,11 @@ class Call:
             return None
         return country.upper(), party.upper()
 
+    async def read(self, name: str) -> Any:
+        """The request's body as a message of its version (such as ``StartSession``). Raises Fault, Unreadable."""
+        others = self.partner.config.quirks.unknown_values == "other"
+        return self.version.read(name, await self.body(), others=others).value
+
     async def body(self) -> bytes:
         """The request's JSON, checked to be JSON. Raises Fault: HTTP 413 for too much, 400 for no JSON (status_codes)."""
         limit = self.partner.config.body_limit
@@ -94,7 +100,8 @@ class Call:
             data.decode()
         except (msgspec.DecodeError, UnicodeDecodeError) as why:
             raise Fault(Code.INVALID, f"the body is no JSON: {why}", 400) from why
-        return data
+        zone = self.partner.config.quirks.time_zone
+        return data if zone is None else zoned(data, zone)
 
 
 Handler = Callable[[Call], Awaitable[Result]]

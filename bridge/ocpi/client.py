@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qs, quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin
 
-import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bridge.codec.lenient import Unreadable
 from bridge.errors import Declined, Unreachable
 from bridge.ocpi.config import OcpiConfig
-from bridge.ocpi.envelope import Refusal, Reply, reply, spelled, written
+from bridge.ocpi.envelope import Refusal, Reply, reply, spelled, success, written, zoned
+from bridge.ocpi.pages import PageOf, Pages, items
 from bridge.ocpi.version import Version
 from bridge.translate.files import encode
 from bridge.transport.http import HttpClient
 
-MOST_PAGES = 100_000
-"""A list that goes on longer is taken for a loop."""
+_NOT_IMPLEMENTED = frozenset({501})
 
 
 class Whoever(Enum):
@@ -59,14 +57,6 @@ class Hello:
     version: Version
 
 
-@frozen
-class PageOf:
-    """One page of a list: the array as bytes, and how many objects there are in all (None: not told)."""
-
-    data: bytes
-    total: int | None
-
-
 class OcpiClient:
     """Requests to one partner. ``peer`` gives how it is addressed at the moment.
 
@@ -77,6 +67,9 @@ class OcpiClient:
         self._http = http
         self._config = config
         self._peer = peer
+        quirks = config.quirks
+        self._pages = Pages(lambda url, params, routed: self._call("GET", url, params=params, routed=routed), quirks.page_links,
+                            quirks.page_offsets)  # fmt: skip
         self.heard_at = monotonic()
         """When the partner last answered, or called."""
 
@@ -85,7 +78,7 @@ class OcpiClient:
     async def versions(self, url: str, to: Hello) -> list[Any]:
         """GET versions (version_information_endpoint). Raises Unwelcome, too, where the token is not accepted."""
         answer = await self._call("GET", url, to=to)
-        return [self._read(to.version, "Version", one) for one in _items(answer.data)]
+        return [self._read(to.version, "Version", one) for one in items(answer.data)]
 
     async def version_details(self, url: str, to: Hello) -> Any:
         """GET version details (version_information_endpoint)."""
@@ -143,87 +136,61 @@ class OcpiClient:
 
     async def post_cdr(self, body: bytes, sender: tuple[str, str] | None = None, receiver: Receiver = THE_PARTNER) -> str | None:
         """POST a CDR (mod_cdrs, Receiver). Gives the URL at which it is found (Location header), if one was given."""
-        url = self.endpoint("cdrs", "RECEIVER")
+        url = self._at("cdrs", "RECEIVER")
         answer = await self._call("POST", url, body=body, sender=sender, receiver=receiver)
         where = answer.headers.get("Location")
         return urljoin(url, where) if where else None
 
     async def get_cdr(self, url: str) -> bytes | None:
         """GET a CDR at the URL that its POST gave; None if the partner does not know it."""
-        self._same_host(self.endpoint("cdrs", "RECEIVER"), url)
-        return await self._found(url)
+        return await self._found(self._pages.allowed(self.endpoint("cdrs", "RECEIVER"), url))
 
     async def get_location(self, country: str, party: str, location: str) -> bytes | None:
         """GET a location as the partner has it; None if it does not know it."""
-        return await self._found(joined(self.endpoint("locations", "RECEIVER"), country, party, location))
+        return await self._found(self._at("locations", "RECEIVER", country, party, location))
+
+    async def get_evse(self, country: str, party: str, location: str, evse: str) -> bytes | None:
+        """GET an EVSE as the partner has it; None if it does not know it."""
+        return await self._found(self._at("locations", "RECEIVER", country, party, location, evse))
 
     async def get_session(self, country: str, party: str, session: str) -> bytes | None:
         """GET a session as the partner has it; None if it does not know it."""
-        return await self._found(joined(self.endpoint("sessions", "RECEIVER"), country, party, session))
+        return await self._found(self._at("sessions", "RECEIVER", country, party, session))
 
     # --- lists
 
-    def tokens(self, since: datetime | None) -> AsyncGenerator[PageOf, None]:
-        """GET the token list, page by page (mod_tokens, Sender)."""
-        return self._pages(self.endpoint("tokens", "SENDER"), _since(since, self._config.token_page))
+    def tokens(self, since: datetime | None, at: str | None = None) -> AsyncGenerator[PageOf, None]:
+        """GET the token list, page by page (mod_tokens, Sender). ``at``: where an earlier call got to."""
+        return self._pages.walk(self._at("tokens", "SENDER"), self._listed(since), at)
 
     def objects(self, module: str, since: datetime | None) -> AsyncGenerator[PageOf, None]:
         """GET the list of an operator's locations, tariffs, sessions or CDRs, page by page (Sender)."""
-        return self._pages(self.endpoint(module, "SENDER"), _since(since, self._config.object_page))
+        return self._pages.walk(self._at(module, "SENDER"), self._listed(since, self._config.object_page))
 
     def clients(self) -> AsyncGenerator[PageOf, None]:
         """GET the list of the parties behind a hub, page by page (mod_hub_client_info, Sender)."""
-        return self._pages(self.endpoint("hubclientinfo", "SENDER"), {}, routed=False)
+        return self._pages.walk(self._at("hubclientinfo", "SENDER"), {}, routed=False)
 
-    async def _pages(self, base: str, params: Mapping[str, str], *, routed: bool = True) -> AsyncGenerator[PageOf, None]:
-        """GET a list, page by page (Pagination).
-
-        The Link header is followed as it is. When the total shrinks on the way, objects have moved to earlier pages:
-        the page is asked for again that much earlier, so that none is skipped.
-        """
-        seen: set[str] = set()
-
-        def asked(url: str, params: Mapping[str, str] | None = None) -> asyncio.Task[Reply]:
-            if url in seen or len(seen) >= MOST_PAGES:
-                raise Declined("the partner's pages go in a circle")
-            seen.add(url)
-            return asyncio.ensure_future(self._call("GET", url, params=params, routed=routed))
-
-        url, coming = base, asked(base, params)
-        before: int | None = None
-        try:
-            while True:
-                answer = await coming
-                total = _total(answer.headers)
-                gone = before - total if before is not None and total is not None else 0
-                before = total
-                again = _earlier(url, gone) if gone > 0 else url
-                if again != url:
-                    seen.discard(again)
-                    url, coming = again, asked(again)
-                    continue
-                following = self._next(base, url, answer)
-                if following is not None:  # it comes while this one is worked on
-                    url, coming = following, asked(following)
-                    await asyncio.sleep(0)  # the request goes out
-                if answer.data is not None:
-                    yield PageOf(answer.data, total)
-                if following is None:
-                    return
-        finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+    def _listed(self, since: datetime | None, most: int | None = None) -> dict[str, str]:
+        """How a list is asked for."""
+        quirks = self._config.quirks
+        limit = quirks.page_size if most is None else min(quirks.page_size, most)
+        params = {} if limit == 0 else {"limit": str(limit)}
+        if since is not None and not quirks.full_lists:
+            params["date_from"] = written(since)
+        return params
 
     async def authorize(self, uid: str, type_: str, body: bytes | None, receiver: Receiver = THE_PARTNER) -> Any:
         """POST a request for real-time authorisation (mod_tokens, Sender): AuthorizationInfo."""
-        url = joined(self.endpoint("tokens", "SENDER"), uid, "authorize")
+        url = self._at("tokens", "SENDER", uid, "authorize")
         params = None if self._config.quirks.no_type else {"type": type_}
+        body = None if self._config.quirks.no_location else body
         answer = await self._call("POST", url, body=body, params=params, within=self._config.authorise_timeout, receiver=receiver)
         return self._read(self._peer().version, "AuthorizationInfo", answer.data)
 
     async def put_token(self, country: str, party: str, uid: str, type_: str, body: bytes) -> None:
         """PUT a token (mod_tokens, Receiver). Before 2.2 a token is known by its uid alone."""
-        url = joined(self.endpoint("tokens", "RECEIVER"), country, party, uid)
+        url = self._at("tokens", "RECEIVER", country, party, uid)
         params = {"type": type_} if self._peer().version.roles else None
         await self._call("PUT", url, body=body, params=params, sender=(country, party))
 
@@ -231,22 +198,22 @@ class OcpiClient:
 
     async def command(self, name: str, body: bytes) -> Any:
         """POST a command (mod_commands, Receiver): what is said at once."""
-        answer = await self._call("POST", joined(self.endpoint("commands", "RECEIVER"), name), body=body)
+        answer = await self._call("POST", self._at("commands", "RECEIVER", name), body=body)
         return self._read(self._peer().version, "CommandResponse", answer.data)
 
     async def post_result(self, url: str, body: bytes, receiver: Receiver = THE_PARTNER) -> None:
         """POST a result to the address that came with the request (mod_commands, mod_charging_profiles, Sender)."""
-        await self._call("POST", url, body=body, receiver=receiver)
+        await self._call("POST", url, body=success(body) if self._config.quirks.wrapped_results else body, receiver=receiver)
 
     async def put_plan(self, session: str, body: bytes) -> None:
         """PUT an ActiveChargingProfile (mod_charging_profiles, Sender)."""
-        await self._call("PUT", joined(self.endpoint("chargingprofiles", "SENDER"), session), body=body)
+        await self._call("PUT", self._at("chargingprofiles", "SENDER", session), body=body)
 
     # --- hubs
 
     async def put_client(self, country: str, party: str, body: bytes) -> None:
         """PUT ClientInfo (mod_hub_client_info, Receiver)."""
-        await self._call("PUT", joined(self.endpoint("hubclientinfo", "RECEIVER"), country, party), body=body, routed=False)
+        await self._call("PUT", self._at("hubclientinfo", "RECEIVER", country, party), body=body, routed=False)
 
     # --- how
 
@@ -260,9 +227,14 @@ class OcpiClient:
             raise Declined(f"the partner offers no {module} {role.lower()}", "no-endpoint")
         return url
 
+    def _at(self, module: str, role: str, *path: str) -> str:
+        """The URL of an object below a module; the endpoint's own, as it was told, without one."""
+        url = joined(self.endpoint(module, role), *path) if path else self.endpoint(module, role)
+        return url + "/" if self._config.quirks.trailing_slash and not url.endswith("/") else url
+
     async def _own(self, method: str, module: str, country: str, party: str, *path: str, body: bytes | None = None,
                    receiver: Receiver = THE_PARTNER) -> None:  # fmt: skip
-        url = joined(self.endpoint(module, "RECEIVER"), country, party, *path)
+        url = self._at(module, "RECEIVER", country, party, *path)
         await self._call(method, url, body=body, sender=(country, party), receiver=receiver)
 
     async def _found(self, url: str) -> bytes | None:
@@ -297,28 +269,19 @@ class OcpiClient:
                 headers |= {"OCPI-to-country-code": theirs[0], "OCPI-to-party-id": theirs[1]}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, seconds=within)
+        answer = await self._http.request(method, url, body=body, headers=headers, params=params or None, seconds=within,
+                                          answers=_NOT_IMPLEMENTED if method == "PATCH" else frozenset())  # fmt: skip
         self.heard_at = monotonic()
-        return reply(answer, empty_is_success=quirks.empty_is_success and method != "GET")
+        found = reply(answer, empty_is_success=quirks.empty_answers and method != "GET", bare=quirks.bare_answers)
+        if quirks.time_zone is None or found.data is None:
+            return found
+        return evolve(found, data=zoned(found.data, quirks.time_zone))
 
     def _read(self, version: Version, name: str, data: bytes | None) -> Any:
         try:
-            return version.read(name, data or b"null").value
+            return version.read(name, _alone(data or b"null"), others=self._config.quirks.unknown_values == "other").value
         except Unreadable as why:
             raise Unreachable(f"no {name} in the answer: {why.path or '$'}: {why.because}", sent=True) from why
-
-    def _next(self, base: str, url: str, answer: Reply) -> str | None:
-        following = next_link(answer.headers)
-        if following is None:
-            return None
-        following = urljoin(url, following)
-        self._same_host(base, following)
-        return following
-
-    def _same_host(self, base: str, url: str) -> None:
-        """Our token goes to no other host than the endpoint's, unless the partner is known for it."""
-        if urlsplit(url)[:2] != urlsplit(base)[:2] and not self._config.quirks.foreign_links:
-            raise Declined("a link leads to another host than the partner's endpoint; set the quirk foreign_links to follow it")
 
 
 def joined(base: str, *path: str) -> str:
@@ -326,41 +289,9 @@ def joined(base: str, *path: str) -> str:
     return "/".join([base.rstrip("/"), *(quote(part, safe="") for part in path)])
 
 
-def next_link(headers: Mapping[str, str]) -> str | None:
-    """The URL of the following page (``Link: <url>; rel="next"``), None on the last."""
-    value = headers.get("Link") or ""
-    for part in value.split("<")[1:]:
-        url, closed, rest = part.partition(">")
-        words = rest.split("<")[0].replace('"', "").replace("'", "").lower().replace(" ", "")
-        if closed and "rel=next" in words:
-            return url.strip()
-    return None
-
-
-def _earlier(url: str, by: int) -> str:
-    parts = urlsplit(url)
-    query = parse_qs(parts.query, keep_blank_values=True)
-    try:
-        offset = int(query["offset"][0])
-    except (KeyError, ValueError):
-        return url
-    query["offset"] = [str(max(0, offset - by))]
-    text = "&".join(f"{quote(k)}={quote(v, safe=':')}" for k, values in query.items() for v in values)
-    return urlunsplit(parts._replace(query=text))
-
-
-def _since(since: datetime | None, limit: int) -> dict[str, str]:
-    """How a list is asked for."""
-    return {"limit": str(limit)} | ({} if since is None else {"date_from": written(since)})
-
-
-def _total(headers: Mapping[str, str]) -> int | None:
-    value = (headers.get("X-Total-Count") or "").strip()
-    return int(value) if value.isdigit() else None
-
-
-def _items(data: bytes | None) -> list[bytes]:
-    try:
-        return [bytes(one) for one in msgspec.json.decode(data or b"[]", type=list[msgspec.Raw])]
-    except msgspec.MsgspecError as why:
-        raise Unreachable("a list was expected in the answer", sent=True) from why
+def _alone(data: bytes) -> bytes:
+    """A single object; some put it into a list of one."""
+    if data[:1] != b"[":
+        return data
+    found = items(data)
+    return found[0] if len(found) == 1 else data

@@ -27,7 +27,7 @@ async def _command(call: Call) -> Result:
         return _answer(call, CommandResult.NOT_SUPPORTED)
     if kind is None:
         raise Fault(Code.CLIENT_ERROR, f"unknown command {named[:32]!r}", 404)
-    body = call.version.read(_MESSAGES[kind], await call.body()).value
+    body = await call.read(_MESSAGES[kind])
     for name, value in msgspec.structs.asdict(body).items():
         if value == "":
             raise Fault(Code.INVALID, f"{name}: is empty")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import Literal
 
 from attrs import field, frozen
 
 from bridge.errors import ConfigError
 from bridge.mapping.context import Settings
+from bridge.ocpi.quirks import Quirks
 from bridge.ocpi.version import BY_NUMBER, VERSIONS, Side, Version
 
 
@@ -27,30 +27,6 @@ class OurRole:
     def key(self) -> tuple[str, str]:
         """For comparing: identifiers are case-insensitive."""
         return self.country_code.upper(), self.party_id.upper()
-
-
-@frozen
-class Quirks:
-    """Where a partner departs from the specification."""
-
-    wants: Literal["auto", "base64", "raw"] = "auto"
-    """How it wants our Authorization header. ``auto``: as its version says; where it does not accept that, the other way."""
-    accepts: Literal["any", "base64", "raw"] = "any"
-    """How its own Authorization header is read."""
-    duplicate_text: str = r"already (exist|known|received|present|stored)|duplicate"
-    """What its refusal of a CDR says when it has one with that id (regular expression, case-insensitive)."""
-    duplicate_codes: frozenset[str] = frozenset({"409"})
-    """OCPI status codes or HTTP statuses that say so without words."""
-    empty_is_success: bool = False
-    """It answers 2xx without an envelope."""
-    foreign_links: bool = False
-    """The Link headers of its pages lead to another host than the endpoint, and may be followed."""
-    no_type: bool = False
-    """It does not take ``?type=`` when asked to authorise."""
-    to_hub: bool = False
-    """As a hub it wants everything addressed to itself, nothing to the parties behind it."""
-    no_routing: bool = False
-    """It does not take the OCPI-to and OCPI-from headers."""
 
 
 @frozen
@@ -97,10 +73,8 @@ class OcpiConfig:
     """Jobs on their way at once, each of another object."""
     page_limit: int = 100
     """The most objects that one of our pages holds (X-Limit)."""
-    token_page: int = 1000
-    """How many tokens are asked for at once."""
     object_page: int = 100
-    """How many locations, tariffs, sessions or CDRs are asked for at once."""
+    """How many locations, tariffs, sessions or CDRs are asked for at once, at most."""
     body_limit: int = 1 << 20
     """The largest request body in bytes."""
 
@@ -125,10 +99,6 @@ class OcpiConfig:
                 raise ConfigError(f"{where}: {key}", "a token is 1 to 64 printable ASCII characters without blanks")
         if self.token_for_us is not None and self.versions_url is None:
             raise ConfigError(f"{where}: versions_url", "needed to register with token_for_us")
-        try:
-            re.compile(self.quirks.duplicate_text)
-        except re.error as why:
-            raise ConfigError(f"{where}: duplicate_text", f"no regular expression: {why}") from why
 
     @property
     def speaks(self) -> tuple[Version, ...]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from attrs import evolve
+
 from bridge.errors import Declined, Unreachable
 from bridge.mapping import registry
 from bridge.mapping.engine import Bound
@@ -20,7 +22,7 @@ from bridge.ocpi.credentials import CredentialStore, MemoryStore, Registration
 from bridge.ocpi.envelope import Code, Refusal
 from bridge.ocpi.version import Version
 from bridge.roaming.ports import Delivered, Job, Kind, Outcome, Rejected, Retry
-from bridge.translate.files import encode
+from bridge.translate.files import JsonCodec, encode
 from bridge.translate.pipeline import with_extra
 from bridge.transport.http import HttpClient
 
@@ -102,6 +104,8 @@ class OcpiConnection:
         found = self._bound.get(kind)
         if found is None:
             entry = registry.find(self.format, kind)
+            if self.config.quirks.unknown_values == "other" and isinstance(entry.codec, JsonCodec):
+                entry = evolve(entry, codec=evolve(entry.codec, others=True))
             found = self._bound[kind] = entry, entry.mapping.bind(self.config.settings, self.format)
         return found
 
@@ -179,6 +183,11 @@ class OcpiConnection:
     # --- addresses
 
     @property
+    def fetches(self) -> bool:
+        """Whether it is sent nothing, and fetches everything."""
+        return self.config.quirks.pull_only
+
+    @property
     def _passes_on(self) -> bool:
         """Whether messages are for parties behind the partner, by which they are addressed (Message Routing)."""
         return self.config.hub and self.version.roles and not self.config.quirks.to_hub
@@ -196,13 +205,3 @@ class OcpiConnection:
         state = self.registration.state
         own = [self.config.versions_url, state.versions_url, *(e.url for e in state.endpoints)]
         return hosts.refusal(address, [url for url in own if url is not None], self.config.response_hosts)
-
-
-def folded(ident: str) -> str:
-    """An identifier as a key: OCPI compares without case (types, CiString)."""
-    return str(ident).upper()
-
-
-def owned_key(country_code: str, party_id: str, ident: str) -> str:
-    """The key of an object: ids are unique with their party only."""
-    return folded(f"{country_code}*{party_id}/{ident}")

@@ -136,6 +136,10 @@ class Registration:
             await self._store.save(self._config.name, new)
             self.state = new
 
+    async def no_patch(self) -> None:
+        """Remember that the partner does not know the method PATCH, until its next registration."""
+        await self._write(lambda s: evolve(s, no_patch=True))
+
     # --- who calls
 
     def access(self, header: str | None) -> Access | None:
@@ -359,7 +363,7 @@ class Registration:
 
     def _raw(self, version: Version) -> bool:
         """Whether the partner gets its token as it is: by its settings, else as it was accepted, else as the version says."""
-        wants, known = self._config.quirks.wants, self.state.raw
+        wants, known = self._config.quirks.spelling, self.state.raw
         if wants != "auto":
             return wants == "raw"
         return version.raw_token if known is None else known
@@ -383,7 +387,7 @@ class Registration:
         try:
             return await ask(to), to
         except Unwelcome:
-            if self._config.quirks.wants != "auto":
+            if self._config.quirks.spelling != "auto":
                 raise
         to = evolve(to, raw=not to.raw)
         return await ask(to), to

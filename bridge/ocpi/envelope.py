@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import IntEnum
+from zoneinfo import ZoneInfo
 
 import msgspec
 import orjson
@@ -40,6 +41,7 @@ class Code(IntEnum):
 
 
 _AGAIN = frozenset({Code.SERVER_ERROR, Code.HUB_ERROR, Code.HUB_TIMEOUT, Code.HUB_CONNECTION})
+_NOT_IMPLEMENTED = 501
 _UNWELCOME = frozenset({401, 403, 407})
 
 
@@ -99,6 +101,25 @@ def moment_of(text: str) -> datetime | None:
         return None
 
 
+_NAIVE = re.compile(rb'(?<![\\])"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?"(?=\s*[,}\]]|\s*$)')
+
+
+def zoned(data: bytes, zone: str) -> bytes:
+    """JSON in which times without a zone, which are meant in ``zone``, say which moment they are, in UTC.
+
+    Of an hour that comes twice in the night in which clocks go back it is the first.
+    """
+
+    def moment(found: re.Match[bytes]) -> bytes:
+        try:
+            at = datetime.fromisoformat(found[1].decode()).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return found[0]
+        return b'"%s%sZ"' % (at.strftime("%Y-%m-%dT%H:%M:%S").encode(), found[2] or b"")
+
+    return _NAIVE.sub(moment, data)
+
+
 def success(data: bytes | None = None, message: str | None = None) -> bytes:
     """An envelope around JSON bytes, which are not looked at."""
     rest = b'"status_code":1000,"timestamp":"%s"}' % timestamp().encode()
@@ -112,8 +133,11 @@ def failure(code: int, message: str) -> bytes:
     return orjson.dumps({"status_code": int(code), "status_message": message, "timestamp": timestamp()})
 
 
-def reply(answer: Answer, *, empty_is_success: bool = False) -> Reply:
-    """What a partner's answer means. Raises Unreachable where it promises nothing, :class:`Refusal` for a definite no."""
+def reply(answer: Answer, *, empty_is_success: bool = False, bare: bool = False) -> Reply:
+    """What a partner's answer means. Raises Unreachable where it promises nothing, :class:`Refusal` for a definite no.
+
+    ``bare``: an answer that has no envelope is the data itself.
+    """
     if 200 <= answer.status < 300 and not answer.body.strip() and empty_is_success:
         return Reply(answer.status, answer.headers, None)
     code, message, data = None, None, None
@@ -122,10 +146,14 @@ def reply(answer: Answer, *, empty_is_success: bool = False) -> Reply:
         code, message, data = read.status_code, read.status_message, bytes(read.data) or None
     except msgspec.MsgspecError as why:
         if 200 <= answer.status < 300:
+            if bare and _is_json(answer.body):
+                return Reply(answer.status, answer.headers, answer.body)
             raise Unreachable(f"an answer that is no OCPI envelope: {_short(str(why))}", sent=True) from why
     told = f"HTTP {answer.status}" + (f", OCPI {code}" if code is not None else "") + (f": {_short(message)}" if message else "")
     if answer.status in _UNWELCOME:
         raise Unwelcome(f"our credentials are not accepted ({told})", status=answer.status)
+    if answer.status == _NOT_IMPLEMENTED:
+        raise Refusal(told, str(answer.status), answer.status)
     if answer.status == 408:
         raise Unreachable(told, sent=True, status=answer.status)
     if code is not None and not 1000 <= code < 2000:
@@ -135,6 +163,14 @@ def reply(answer: Answer, *, empty_is_success: bool = False) -> Reply:
     if not 200 <= answer.status < 300:
         raise Refusal(told, str(answer.status), answer.status)
     return Reply(answer.status, answer.headers, None if data == b"null" else data)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except msgspec.MsgspecError:
+        return False
+    return True
 
 
 def _short(text: str) -> str:

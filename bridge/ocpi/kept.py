@@ -37,7 +37,7 @@ class PartnerCredentials:
     to register here, good until its registration is confirmed. ``given`` and ``given_url``: the one that it gave us, and
     where, until we are registered. ``ended``: somebody ended the registration, so nothing is tried until somebody begins anew.
     ``raw``: it wants its token not in Base64. ``version``: what was agreed upon. ``hub``: the hub's party, where the partner
-    is one (2.3.0, hub_party_id).
+    is one (2.3.0, hub_party_id). ``no_patch``: it does not know the method PATCH.
     """
 
     theirs: str | None = field(default=None, repr=False)
@@ -55,6 +55,7 @@ class PartnerCredentials:
     credentials_url: str | None = None
     raw: bool | None = None
     hub: str | None = None
+    no_patch: bool = False
     endpoints: tuple[PartnerEndpoint, ...] = ()
     roles: tuple[PartnerRole, ...] = ()
 

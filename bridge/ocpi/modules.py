@@ -5,18 +5,16 @@ Lists are joined from the bytes that the core keeps ready; nothing is decoded or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlencode
 
-import msgspec
-
-from bridge.ocpi import profiles
+from bridge.ocpi import parts, profiles
 from bridge.ocpi.call import Call, Fault, Handler, Interface, Result
-from bridge.ocpi.connection import folded, owned_key
 from bridge.ocpi.envelope import Code, moment_of, success, written
-from bridge.ocpi.version import V211
-from bridge.roaming.ports import Kind
+from bridge.ocpi.version import V211, owned_key
+from bridge.roaming.ports import Kind, Page
 
 # --- lists (Pagination)
 
@@ -31,14 +29,20 @@ def listed(kind: Kind, *, since_needed: bool = False) -> Handler:
             raise Fault(Code.INVALID, "date_from: is missing")
         most = call.partner.config.page_limit
         offset, limit = _count(query, "offset", 0, 0), min(_count(query, "limit", most, 1), most)
+        asked = datetime.now(UTC)
         page = await call.core.page(call.partner.name, kind, offset=offset, limit=limit, since=since, until=until)
         headers = {"X-Total-Count": str(page.total), "X-Limit": str(most)}
         if offset + len(page.bodies) < page.total and page.bodies:
             following = _filters(since, until) | {"offset": str(offset + len(page.bodies)), "limit": str(limit)}
             headers["Link"] = f'<{call.base}?{urlencode(following, safe=":")}>; rel="next"'
-        return Result(success(b"[" + b",".join(page.bodies) + b"]"), headers=headers)
+        return Result(success(b"[" + b",".join(page.bodies) + b"]"), headers=headers, sent=_fetched(call, kind, page, asked))
 
     return serve
+
+
+def _fetched(call: Call, kind: Kind, what: Page | str, asked: datetime) -> Callable[[], Awaitable[None]] | None:
+    """What is to be remembered once the answer has gone out, of a partner that is sent nothing and fetches everything."""
+    return partial(call.core.fetched, call.partner.name, kind, what, asked) if call.partner.fetches else None
 
 
 def _filters(since: datetime | None, until: datetime | None) -> dict[str, str]:
@@ -67,45 +71,39 @@ def _count(query: Mapping[str, str], name: str, default: int, least: int) -> int
 # --- one location, EVSE, connector
 
 
-class _Part(msgspec.Struct):
-    uid: str = ""
-    id: str = ""
-
-
-class _Whole(msgspec.Struct):
-    evses: list[msgspec.Raw] = []
-    connectors: list[msgspec.Raw] = []
-
-
 async def _location(call: Call) -> Result:
-    return Result(success(await _held(call)))
+    asked = datetime.now(UTC)
+    key, body = await _held(call)
+    return Result(success(body), sent=_fetched(call, Kind.LOCATION, key, asked))
 
 
 async def _evse(call: Call) -> Result:
-    return Result(success(_inner(await _held(call), "evses", "uid", call.request.match_info["evse"], "EVSE")))
+    return Result(success(await _held_evse(call)))
 
 
 async def _connector(call: Call) -> Result:
-    evse = _inner(await _held(call), "evses", "uid", call.request.match_info["evse"], "EVSE")
-    return Result(success(_inner(evse, "connectors", "id", call.request.match_info["connector"], "connector")))
+    found = parts.connector(await _held_evse(call), call.request.match_info["connector"])
+    if found is None:
+        raise Fault(Code.UNKNOWN_LOCATION, "unknown connector", 404)
+    return Result(success(found))
 
 
-async def _held(call: Call) -> bytes:
-    """A location of any of our parties towards this partner: the URL names none."""
+async def _held_evse(call: Call) -> bytes:
+    found = parts.evse((await _held(call))[1], call.request.match_info["evse"])
+    if found is None:
+        raise Fault(Code.UNKNOWN_LOCATION, "unknown EVSE", 404)
+    return found
+
+
+async def _held(call: Call) -> tuple[str, bytes]:
+    """A location of any of our parties towards this partner, and its key: the URL names none."""
     ident = call.request.match_info["id"]
     for role in call.partner.config.roles:
-        body = await call.core.find(call.partner.name, Kind.LOCATION, owned_key(*role.key, ident))
+        key = owned_key(*role.key, ident)
+        body = await call.core.find(call.partner.name, Kind.LOCATION, key)
         if body is not None:
-            return body
+            return key, body
     raise Fault(Code.UNKNOWN_LOCATION, "unknown location", 404)
-
-
-def _inner(body: bytes, within: str, name: str, ident: str, what: str) -> bytes:
-    """One item of a list in JSON, as the bytes that it is."""
-    for raw in getattr(msgspec.json.decode(body, type=_Whole), within):
-        if folded(getattr(msgspec.json.decode(raw, type=_Part), name)) == folded(ident):
-            return bytes(raw)
-    raise Fault(Code.UNKNOWN_LOCATION, f"unknown {what}", 404)
 
 
 _SESSIONS = {"GET": listed(Kind.SESSION, since_needed=True)}

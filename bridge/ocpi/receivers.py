@@ -21,10 +21,9 @@ from bridge.model.session import Session
 from bridge.model.tariff import Tariff
 from bridge.ocpi import objects
 from bridge.ocpi.call import Call, Fault, Handler, Interface, Result
-from bridge.ocpi.connection import folded
 from bridge.ocpi.envelope import Code, success
 from bridge.ocpi.objects import Change
-from bridge.ocpi.version import V211, V221, V230
+from bridge.ocpi.version import V211, V221, V230, folded
 from bridge.roaming.ports import Kind
 from bridge.roaming.upstream.merge import with_connector, with_evse
 from bridge.roaming.upstream.ports import Contradiction, NotTheirs, NotThere

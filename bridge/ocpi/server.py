@@ -102,7 +102,12 @@ class _Door:
                 base = partner.config.our_url.rstrip("/") + at.path
                 call = Call(request, partner, access, self._core, at.version, at.side, base)
                 result = await self._served(handler, call, at)
-            return _response(request, result, at)
+            response = _response(request, result, at)
+            if result.sent is not None:
+                await response.prepare(request)
+                await response.write_eof()
+                await result.sent()
+            return response
 
         return handle
 
@@ -238,7 +243,7 @@ async def _unregister(call: Call) -> Result:
 
 async def _theirs(call: Call, *, new: bool) -> Any:
     call.partner.registration.may(call.access, new=new)
-    return call.version.read("Credentials", await call.body()).value
+    return await call.read("Credentials")
 
 
 async def _unknown(call: Call) -> Result:

@@ -10,8 +10,8 @@ from bridge.codec.lenient import fold, loads
 from bridge.model.ids import PartyId
 from bridge.model.token import Token, TokenKind
 from bridge.ocpi.call import Call, Fault, Interface, Result
-from bridge.ocpi.connection import folded
 from bridge.ocpi.envelope import Code, success
+from bridge.ocpi.version import folded
 from bridge.translate.files import encode
 
 

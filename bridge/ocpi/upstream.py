@@ -16,8 +16,9 @@ from bridge.model.command import Command, CommandKind, CommandResult
 from bridge.model.token import TokenKind
 from bridge.ocpi import client_map, objects
 from bridge.ocpi.asked import answer_at
-from bridge.ocpi.connection import OcpiConnection, folded
+from bridge.ocpi.connection import OcpiConnection
 from bridge.ocpi.hub import HubSide
+from bridge.ocpi.version import folded
 from bridge.roaming.ports import Encoded, Job, Kind, Op
 from bridge.roaming.upstream.ports import Listed, Receipt
 from bridge.translate.files import encode

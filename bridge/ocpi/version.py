@@ -44,9 +44,12 @@ class Version:
     responses: Mapping[CommandResult, str]
     results: Mapping[CommandResult, str]
 
-    def read(self, name: str, data: bytes) -> Read[Any]:
-        """A message of this version (such as ``Credentials``), read leniently. Raises Unreadable."""
-        return _reader(getattr(self.messages, name))(data)
+    def read(self, name: str, data: bytes, *, others: bool = False) -> Read[Any]:
+        """A message of this version (such as ``Credentials``), read leniently. Raises Unreadable.
+
+        ``others``: values that a mandatory enumeration does not know are read as OTHER or UNKNOWN, where it has one.
+        """
+        return _reader(getattr(self.messages, name), others)(data)
 
     def make(self, name: str, **values: Any) -> Any:
         """A message of this version (such as ``CommandResponse``); what it has no field for is left out."""
@@ -70,8 +73,8 @@ class Version:
 
 
 @cache
-def _reader(cls: Any) -> Callable[[Any], Read[Any]]:
-    return reader(cls)
+def _reader(cls: Any, others: bool) -> Callable[[Any], Read[Any]]:
+    return reader(cls, others=others)
 
 
 _OLD_CODES = frozenset({1000, 2000, 2001, 2002, 2003, 3000, 3001, 3002, 3003})
@@ -157,3 +160,13 @@ VERSIONS = (V230, V221, V211)
 
 BY_NUMBER: Mapping[str, Version] = {one.number: one for one in VERSIONS}
 """The same by number."""
+
+
+def folded(ident: str) -> str:
+    """An identifier as a key: OCPI compares without case (types, CiString)."""
+    return str(ident).upper()
+
+
+def owned_key(country_code: str, party_id: str, ident: str) -> str:
+    """The key of an object: ids are unique with their party only."""
+    return folded(f"{country_code}*{party_id}/{ident}")

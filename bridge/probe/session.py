@@ -10,8 +10,8 @@ from urllib.parse import urlencode, urljoin
 
 from attrs import define, field, frozen
 
-from bridge.ocpi.client import next_link
 from bridge.ocpi.envelope import written
+from bridge.ocpi.pages import next_link
 from bridge.probe.book import Book
 from bridge.probe.exchange import Caller, Exchange
 from bridge.probe.look import Answer, Crawl, Page, Thing, Trial, folded, parts, query, split, text

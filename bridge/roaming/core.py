@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -21,6 +20,7 @@ from bridge.model.party import ClientInfo
 from bridge.model.profile import ChargingPreferences, PreferenceResult, ProfileRequest, ProfileResponse
 from bridge.model.token import Token, TokenKind
 from bridge.roaming import agreements as kinds
+from bridge.roaming import resume
 from bridge.roaming.agreements import Book
 from bridge.roaming.authorise import Authoriser, Route, fault, lookup_key, normal
 from bridge.roaming.billing import Biller, OperatorFacts
@@ -31,10 +31,24 @@ from bridge.roaming.deliver import Dispatcher
 from bridge.roaming.formats import Formats
 from bridge.roaming.hubs import Hubs
 from bridge.roaming.outcomes import Outcomes
-from bridge.roaming.ports import ChargerControl, ForgetsStatus, GivesTokens, Job, Kind, Op, Outcome, Page, Partner, Taken
+from bridge.roaming.ports import (
+    ChargerControl,
+    Fetches,
+    ForgetsStatus,
+    GivesTokens,
+    Job,
+    Kind,
+    Op,
+    Outcome,
+    Page,
+    Partner,
+    Taken,
+    TellsWhole,
+)
 from bridge.roaming.preferences import Preferences
 from bridge.roaming.profiles import Profiles
 from bridge.roaming.publish import Publisher, aligned_with, dumps
+from bridge.roaming.resume import Resume
 from bridge.roaming.sessions import Sessions
 from bridge.roaming.storage import Happening, Outbound, TokenRow, Within
 from bridge.roaming.upstream.feed import Feed
@@ -43,6 +57,8 @@ from bridge.roaming.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
+LONGEST_AFTER = 3600.0
+"""The longest that a pull is put off because the partner asks for it, in seconds."""
 WATCH = 60.0
 """Seconds between two looks at the deadlines of CDRs."""
 ALIGN = 60.0
@@ -82,6 +98,9 @@ class Core:
         self.dispatchers = {name: Dispatcher(store, partner, settled, self.permits, partial(self._settled, name), self.hubs.held)
                             for name, partner in partners.items()}  # fmt: skip
         self.clients = Clients(store, partners, book, feeds or {}, now, self.wake) if hub else None
+        for name, partner in partners.items():
+            if isinstance(partner, TellsWhole):
+                partner.shown = partial(store.find, name)
         self.formats = Formats(store, partners, self.publisher, self._told, self.dispatchers, self.upstream.follow)
         self.preferences = Preferences(store, self.billing, now, preferences_need)
         self.profile_seconds = dict(profile_seconds or {})
@@ -95,7 +114,12 @@ class Core:
         return self.billing.told(row) if row is not None else self.upstream.told.again(source)
 
     def _settled(self, name: str) -> bool:
-        return self.formats.settled(name)
+        """Whether what waits for a partner may be sent now."""
+        return self.formats.settled(name) and not self._fetches(name)
+
+    def _fetches(self, name: str) -> bool:
+        partner = self.partners.get(name)
+        return isinstance(partner, Fetches) and partner.fetches
 
     def control(self, chargers: ChargerControl) -> None:
         """Where commands and charging profiles go."""
@@ -235,7 +259,8 @@ class Core:
             except (Unreachable, Declined) as why:
                 because = str(why)
                 pause = min(pause * 2, 10.0)
-                wait = min(every, pause)
+                after = why.after if isinstance(why, Unreachable) else None
+                wait = min(every, pause) if after is None else max(pause, min(after, LONGEST_AFTER))
             except Exception as why:  # noqa: BLE001  (one bad list must not end the pulling)
                 log.error("pulling the tokens of %s failed: %s", name, fault(why))
                 because = f"a fault: {type(why).__name__}"
@@ -256,34 +281,47 @@ class Core:
 
         Only a whole list tells which tokens are gone. One that is held for confirmation does not keep changes away.
         """
-        began = self.now()
+        now, left = self.now(), resume.left(self.store, name, self.now())
         mark, whole = self.store.mark(f"tokens {name}"), self.store.mark(f"tokens {name} whole")
         after = timedelta(hours=self.full_pull_hours.get(name, 24.0))
-        if mark is None or whole is None or began - datetime.fromisoformat(whole) >= after:
-            taken = await self._pull_whole(name, partner, began)
+        if mark is None or whole is None or now - datetime.fromisoformat(whole) >= after:
+            taken = await self._pull_whole(name, partner, left if left is not None and left.since is None else None)
             if not taken.held or mark is None:
                 return taken
-        return await self._pull_changes(name, partner, began, datetime.fromisoformat(mark))
+        since = None if mark is None else datetime.fromisoformat(mark)
+        return await self._pull_changes(name, partner, left if left is not None and left.since == since else Resume(now, since, False))
 
-    async def _pull_changes(self, name: str, partner: GivesTokens, began: datetime, since: datetime) -> Taken:
-        taken = await _written(partner.pull_tokens(since), lambda batch: self.store.save_tokens(name, _rows(name, batch)))
-        return await self._pulled(name, began, taken, whole=False)
+    async def _pull_changes(self, name: str, partner: GivesTokens, how: Resume) -> Taken:
+        taken = await self._written(name, partner, how, lambda batch: self.store.save_tokens(name, _rows(name, batch)))
+        return await self._pulled(name, how.began, taken, whole=False)
 
-    async def _pull_whole(self, name: str, partner: GivesTokens, began: datetime) -> Taken:
+    async def _pull_whole(self, name: str, partner: GivesTokens, left: Resume | None) -> Taken:
         """The whole list, put aside batch by batch and weighed before anything is changed, unless there is nothing to revoke."""
-        await self.store.stage_tokens(name, None)
-        if not self.store.has_tokens(name):
-            taken = await _written(partner.pull_tokens(None), lambda batch: self.store.take_tokens(name, _rows(name, batch)))
+        if left is None:
+            await self.store.stage_tokens(name, None)
+        how = left or Resume(self.now(), None, not self.store.has_tokens(name))
+        if how.direct:
+            taken = await self._written(name, partner, how, lambda batch: self.store.take_tokens(name, _rows(name, batch)))
             await self.store.confirmed(f"tokens of {name}")
-            return await self._pulled(name, began, taken, whole=True)
-        await _written(partner.pull_tokens(None), lambda batch: self._stage(name, batch))
-        await self.store.set_mark(f"tokens {name} staged", began.isoformat())
+            return await self._pulled(name, how.began, taken, whole=True)
+        await self._written(name, partner, how, lambda batch: self._stage(name, batch))
+        await self.store.set_mark(f"tokens {name} staged", how.began.isoformat())
         valid, gone = await self.store.weigh_tokens(name)
         if valid and (gone == valid or Decimal(gone) * 100 > self.most_percent * valid):
             await self.store.hold(f"tokens of {name}", f"{gone} of {valid} would be revoked", b"[]")
             return Taken(held=True)
         await self.store.confirmed(f"tokens of {name}")  # what was held before is superseded
-        return await self._pulled(name, began, Taken(*await self.store.apply_tokens(name)), whole=True)
+        return await self._pulled(name, how.began, Taken(*await self.store.apply_tokens(name)), whole=True)
+
+    async def _written(self, name: str, partner: GivesTokens, how: Resume, write: resume.Write) -> Taken:
+        """The tokens of a list, written as they come. A list that breaks off is gone on with next time; one that is refused is not."""
+        try:
+            taken = await resume.written(partner, how, write, partial(resume.keep, self.store, name, how))
+        except Declined:
+            await resume.forget(self.store, name)
+            raise
+        await resume.forget(self.store, name)
+        return taken
 
     async def _stage(self, name: str, batch: list[Token]) -> tuple[int, int, int]:
         await self.store.stage_tokens(name, _rows(name, batch))
@@ -360,6 +398,11 @@ class Core:
         within = self._within(partner, kind)
         return None if within is None else self.store.find(partner, kind, key, within)
 
+    async def fetched(self, partner: str, kind: Kind, what: Page | str, asked: datetime) -> None:
+        """See :class:`~bridge.roaming.ports.Inbound`."""
+        if self._fetches(partner):
+            await self.store.fetched(partner, kind, what if isinstance(what, str) else what.numbers, asked)
+
     def _within(self, partner: str, kind: Kind) -> Within | None:
         """What a partner may see of a kind now; None: nothing."""
         now = self.now()
@@ -394,28 +437,6 @@ class Core:
         if any(self.book.find(job.partner, kind, scope, now) is not None for scope in self.store.scopes(job.source)):
             return None
         return f"no agreement lets the partner have its {kind} any more"
-
-
-_AHEAD = 4
-"""Batches on their way to the disk while the next one comes in."""
-
-
-async def _written(batches: AsyncIterator[list[Token]], write: Callable[[list[Token]], Awaitable[tuple[int, int, int]]]) -> Taken:
-    """Write batches as they come, and wait for the disk only when some are under way."""
-    done: list[tuple[int, int, int]] = []
-    waiting: deque[asyncio.Task[tuple[int, int, int]]] = deque()
-    try:
-        async for batch in batches:
-            waiting.append(asyncio.ensure_future(write(batch)))
-            while len(waiting) > _AHEAD or (waiting and waiting[0].done()):
-                done.append(await waiting.popleft())
-        done += [await waiting.popleft() for _ in range(len(waiting))]
-    finally:  # after a fault, nothing is left under way
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-    new, changed, unchanged = (sum(counts) for counts in zip(*done, strict=True)) if done else (0, 0, 0)
-    return Taken(new + changed, unchanged, new=new)
 
 
 def _rows(partner: str, tokens: Iterable[Token]) -> list[TokenRow]:

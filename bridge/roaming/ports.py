@@ -213,6 +213,21 @@ class ReadsBack(Protocol):
 
 
 @runtime_checkable
+class Fetches(Protocol):
+    """A partner that may fetch everything itself: while ``fetches`` nothing is sent, and what its GETs returned is delivered."""
+
+    fetches: bool
+
+
+@runtime_checkable
+class TellsWhole(Protocol):
+    """A partner to whom a whole object may have to be told in place of a part of it."""
+
+    shown: Callable[[Kind, str], bytes | None]
+    """What it is shown of an object now, by kind and key."""
+
+
+@runtime_checkable
 class TellsPlaces(Protocol):
     """A partner whose sessions and CDRs may hold the location as a whole; ``whole_places`` tells whether they do now."""
 
@@ -282,6 +297,23 @@ class GivesTokens(Protocol):
         ...
 
 
+@frozen
+class TokenPage:
+    """A part of a token list. ``after`` says how the list goes on behind it; None: it was the last."""
+
+    tokens: list[Token]
+    after: str | None = None
+
+
+@runtime_checkable
+class ResumesTokens(GivesTokens, Protocol):
+    """A partner whose token list can be pulled on from where an earlier pull got to."""
+
+    def token_pages(self, since: datetime | None, at: str | None) -> AsyncIterator[TokenPage]:
+        """The whole list or what changed since, from ``at`` on (see :class:`TokenPage`). Raises Unreachable or Declined."""
+        ...
+
+
 # --- commands -------------------------------------------------------------------------------------------------------
 
 
@@ -332,6 +364,8 @@ class Page:
 
     bodies: list[bytes]
     total: int
+    numbers: tuple[int, ...] = ()
+    """The store's numbers of them."""
 
 
 class Inbound(Protocol):
@@ -376,6 +410,10 @@ class Inbound(Protocol):
 
     async def find(self, partner: str, kind: Kind, key: str) -> bytes | None:
         """One object as this partner may see it."""
+        ...
+
+    async def fetched(self, partner: str, kind: Kind, what: Page | str, asked: datetime) -> None:
+        """A partner that :class:`Fetches` has got a page, or an object by its key, as it was when asked for."""
         ...
 
 

@@ -418,6 +418,13 @@ class Storage(Pending, Charging, ClientLists, Protocol):
         """One such object."""
         ...
 
+    async def fetched(self, partner: str, kind: Kind, what: Sequence[int] | str, asked: datetime) -> int:
+        """Objects, by their numbers or a key, were fetched as they were at a moment: what waited of them until then is delivered.
+
+        So is what takes something back: a list without it says so. Returns how many jobs.
+        """
+        ...
+
     # another format
     def sources(self, partner: str, kind: Kind) -> list[str]:
         """The keys of our objects of which a partner is shown something."""

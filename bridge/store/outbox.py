@@ -149,6 +149,25 @@ def delivered(db: sqlite3.Connection, done: Sequence[tuple[Job, str | None]]) ->
         " json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)", (now, cdrs))  # fmt: skip
 
 
+_FETCHED = """
+SELECT job.*, NULL AS had FROM outbox AS job WHERE partner = :partner AND state = 'waiting' AND created < :before AND (
+  (kind = :kind AND (op = 'delete' OR key IN (SELECT key FROM published WHERE {which})))
+  OR (kind = 'status' AND :kind = 'location' AND source IN (SELECT source FROM published WHERE {which})))
+"""
+_NUMBERED = "seq IN (SELECT value FROM json_each(:what))"
+_KEYED = "partner = :partner AND kind = :kind AND key = :what COLLATE NOCASE"
+
+
+def fetched(db: sqlite3.Connection, partner: str, kind: Kind, what: Sequence[int] | str, before: str) -> list[Job]:
+    """What waited for a partner before a moment, of objects that it fetched as they were then. It is delivered by that."""
+    keyed = isinstance(what, str)
+    query = _FETCHED.format(which=_KEYED if keyed else _NUMBERED)
+    values = {"partner": partner, "kind": kind, "before": before, "what": what if keyed else json.dumps(list(what))}
+    jobs = [_job(r) for r in db.execute(query, values).fetchall()]
+    delivered(db, [(job, None) for job in jobs])
+    return jobs
+
+
 def put_back(db: sqlite3.Connection, jobs: Sequence[Job]) -> None:
     """Jobs that were taken and not tried wait again, as if they had never been taken."""
     db.execute("UPDATE outbox SET state = 'waiting', attempts = attempts - 1 WHERE state = 'taken' AND id IN"

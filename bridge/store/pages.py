@@ -51,7 +51,7 @@ class Published:
         rows = self.db.read.execute(f"SELECT seq, body FROM published WHERE seq IN ({numbers}) ORDER BY seq", (*values, *place)).fetchall()  # noqa: S608
         if rows and len(known.after) < _PLACES:
             known.after[offset + len(rows)] = rows[-1]["seq"]
-        return Page([r["body"] for r in rows], known.total)
+        return Page([r["body"] for r in rows], known.total, tuple(r["seq"] for r in rows))
 
     def find(self, partner: str, kind: Kind, key: str, within: Within | None = None) -> bytes | None:
         """See :class:`bridge.roaming.storage.Storage`."""

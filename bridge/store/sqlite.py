@@ -380,6 +380,14 @@ class SqliteStore(Rewriting, Pending, Charging, ClientLists, Settlements, Upstre
     def find(self, partner: str, kind: Kind, key: str, within: Within | None = None) -> bytes | None:
         return self._published.find(partner, kind, key, within)
 
+    async def fetched(self, partner: str, kind: Kind, what: Sequence[int] | str, asked: datetime) -> int:
+        def work(db: sqlite3.Connection) -> int:
+            done = outbox.fetched(db, partner, kind, what, text_of(asked) or "")
+            _record(db, [Happening("CDR fetched", partner, str(j.meta.get("cdr", j.key))) for j in done if j.kind is Kind.CDR])
+            return len(done)
+
+        return await self.db.write(work)
+
     # --- marks -------------------------------------------------------------------------------------------------------
 
     def mark(self, name: str) -> str | None:

@@ -56,6 +56,8 @@ class JsonCodec:
     aliases: dict[str, str] = field(factory=dict)
     inside: Callable[[dict[str, Any]], Iterable[dict[str, Any]]] | None = None
     """Where one item holds several records (an OCPI location its EVSEs): gives them."""
+    others: bool = False
+    """Mandatory values that an enumeration does not know are read as OTHER or UNKNOWN, where it has one."""
 
     def read(self, source: IO[bytes]) -> Iterator[Read[Any] | Unread]:
         """The records of a file. Raises BadInput for what is no JSON, or holds no records."""
@@ -97,7 +99,7 @@ class JsonCodec:
                 item = {**shared, **item}
             for one in self.inside(item) if self.inside is not None and isinstance(item, dict) else (item,):
                 try:
-                    yield walk(self.cls, one, self.aliases)
+                    yield walk(self.cls, one, self.aliases, others=self.others)
                 except Unreadable as why:
                     yield Unread(why)
 
@@ -146,7 +148,7 @@ class JsonCodec:
 
     def exact(self) -> Callable[[Any], Read[Any]]:
         """A reader of one record from bytes."""
-        return exact_reader(self.cls, self.aliases)
+        return exact_reader(self.cls, self.aliases, others=self.others)
 
     def write(self, records: Iterable[Any]) -> Iterator[bytes]:
         """An array of records, in pieces; nothing at all for no records."""

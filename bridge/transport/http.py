@@ -8,7 +8,7 @@ their meaning is the protocol's.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -66,8 +66,9 @@ class HttpClient:
         await self.close()
 
     async def request(self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None,
-                      params: Mapping[str, str] | None = None, seconds: float | None = None) -> Answer:  # fmt: skip
-        """Send one request and read the whole answer. Raises Unreachable for no answer, 429 and 5xx."""
+                      params: Mapping[str, str] | None = None, seconds: float | None = None,
+                      answers: Collection[int] = ()) -> Answer:  # fmt: skip
+        """Send one request and read the whole answer. Raises Unreachable for no answer, 429 and 5xx but for those in ``answers``."""
         await self.open()
         session = self._session
         if session is None:
@@ -85,7 +86,7 @@ class HttpClient:
             raise Unreachable("no answer in time", sent=True) from why
         except aiohttp.ClientError as why:
             raise Unreachable(f"no answer: {type(why).__name__}", sent=True) from why
-        if answer.status == 429 or answer.status >= 500:
+        if answer.status not in answers and (answer.status == 429 or answer.status >= 500):
             raise Unreachable(f"HTTP {answer.status}", retry_after(answer.headers), sent=answer.status != 429, status=answer.status)
         return answer
 

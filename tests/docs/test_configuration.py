@@ -23,6 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from bridge import config
 from bridge.mapping.partner import Constants
+from bridge.ocpi.quirks import Quirks
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "configuration.md"
@@ -30,7 +31,8 @@ EXAMPLE = ROOT / "docs" / "example" / "bridge.toml"
 CONSTANTS = ROOT / "mappings" / "partners" / "example.toml"
 MODELS: dict[str, type[BaseModel]] = {
     "bridge": config.BridgeConfig, "operators": config.OperatorConfig, "chargers": config.ChargerConfig,
-    "partners": config.PartnerConfig, "agreements": config.AgreementConfig, "constants": Constants, "secret": config.Secret,
+    "partners": config.PartnerConfig, "agreements": config.AgreementConfig, "constants": Constants, "quirks": Quirks,
+    "secret": config.Secret,
 }  # fmt: skip
 EXAMPLES: dict[str, dict[str, str]] = {
     "bridge": {
@@ -53,7 +55,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "token": '{file = "/run/secrets/emsp1"}', "inbound_token": '{env = "EMSP1_TOKEN"}', "user": '"cpo"',
         "password": '{env = "OCHP_PASSWORD"}', "operator_id": '"DE*ABC"', "provider_party": '"DE-EM1"',
         "response_hosts": '["results.emsp.example", "10.0.0.7:8443"]',
-        "profile_seconds": "10.0",
+        "profile_seconds": "10.0", "quirks": "[partners.emsp1.quirks]",
         "live_url": '"https://clearing-house.example/live/ochp/v1.4"', "status_ttl_seconds": "86400", "timeout_seconds": "10.0",
         "certificate": '"/run/secrets/hubject.pem"', "key": '"/run/secrets/hubject.key"', "authority": '"/run/secrets/hubject-ca.pem"',
     },
@@ -62,6 +64,13 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "valid_from": "2026-04-01T00:00:00+02:00", "valid_until": "2027-04-01T00:00:00+02:00",
         "tariffs": '{city = "CITY", "*" = "STANDARD"}', "free": "true", "test": "true",
         "preference_tariffs": '{"*" = ["GREEN", "CHEAP"]}', "sources": '["own", "csms"]',
+    },
+    "quirks": {
+        "spelling": '"raw"', "accepts": '"base64"', "trailing_slash": "true", "patch": '"never"', "pull_only": "true", "page_size": "100",
+        "page_links": '"own-host"', "page_offsets": "true", "full_lists": "true", "time_zone": '"Europe/Berlin"',
+        "unknown_values": '"other"',
+        "bare_answers": "true", "empty_answers": "true", "wrapped_results": "true", "no_routing": "true", "to_hub": "true", "no_type": "true",
+        "no_location": "true", "duplicate_text": '"doppelt"', "duplicate_codes": '["409", "2010"]',
     },
     "secret": {"file": '"/run/secrets/emsp1"', "env": '"EMSP1_TOKEN"', "value": '"only-for-tests"'},
 }  # fmt: skip
@@ -94,13 +103,13 @@ def kind(annotation: Any) -> str:
         return " or ".join(kind(one) for one in inner if one is not type(None))
     if origin is typing.Literal:
         return ", ".join(f"`{one}`" for one in inner)
-    if origin is list:
+    if origin in (list, frozenset):
         return f"list of {kind(inner[0])}"
     if origin is dict:
         return f"table: {kind(inner[0])} to {kind(inner[1])}"
     if annotation is config.Secret:
         return "[secret](#secrets)"
-    if annotation in (config.OperatorConfig, config.ChargerConfig, config.PartnerConfig, config.AgreementConfig, Constants):
+    if annotation in (config.OperatorConfig, config.ChargerConfig, config.PartnerConfig, config.AgreementConfig, Constants, Quirks):
         return f"[section](#{next(name for name, model in MODELS.items() if model is annotation)})"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         values = [f"`{one.value}`" for one in annotation]
@@ -117,7 +126,9 @@ def default(field: FieldInfo) -> str:
         return "none"
     if isinstance(value, Path | Decimal):
         value = str(value) if isinstance(value, Path) else float(value)
-    text = json.dumps(value)
+    if isinstance(value, str):
+        return f"`{json.dumps(value)}`".replace("|", "\\|")
+    text = json.dumps(sorted(value) if isinstance(value, frozenset) else value)
     return f"`{text}`" if len(text) <= 30 else "all"
 
 
@@ -146,7 +157,7 @@ def test_every_key_is_described_and_has_an_example(section: str) -> None:
     assert set(examples(section)) == set(fields)
 
 
-@pytest.mark.parametrize("section", ["bridge", "operators", "chargers", "agreements", "constants", "secret", "partners"])
+@pytest.mark.parametrize("section", ["bridge", "operators", "chargers", "agreements", "constants", "quirks", "secret", "partners"])
 def test_examples_are_valid(section: str) -> None:
     """Every example is TOML, and its key takes it."""
     model = MODELS[section]

@@ -167,6 +167,7 @@ class Core:
     wishes: list[tuple[str, str, ChargingPreferences]] = field(factory=list)
     preferred: PreferenceResult = PreferenceResult.ACCEPTED
     clients: dict[tuple[str, str], ClientInfo] = field(factory=dict)
+    fetches: list[tuple[Kind, str | int]] = field(factory=list)
     hold: bool = False
     broken: Exception | None = None
     upstream: Any = None
@@ -220,6 +221,10 @@ class Core:
     async def find(self, partner: str, kind: Kind, key: str) -> bytes | None:
         """One object by its key."""
         return next((body for k, _, body in self.objects.get(kind, []) if k == key), None)
+
+    async def fetched(self, partner: str, kind: Kind, what: Page | str, asked: datetime) -> None:
+        """Remember what was fetched."""
+        self.fetches.append((kind, what if isinstance(what, str) else len(what.bodies)))
 
     def keep(self, kind: Kind, made: Encoded, at: str = "2026-11-01T10:00:00+00:00") -> None:
         """Have an object ready to be got."""

@@ -19,9 +19,10 @@ from bridge.model.common import Text
 from bridge.model.location import Location, Status
 from bridge.model.token import Allowed, TokenKind
 from bridge.ocpi.adapter import OcpiConfig, OcpiPartner, OurRole
-from bridge.ocpi.client import joined, next_link
+from bridge.ocpi.client import joined
 from bridge.ocpi.credentials import PartnerCredentials, PartnerEndpoint, PartnerRole
 from bridge.ocpi.envelope import failure, given, moment_of, reply, spelled, success
+from bridge.ocpi.pages import next_link
 from bridge.roaming.ports import (
     AnswersAuthorisation,
     AuthorisationRequest,
@@ -407,9 +408,9 @@ async def test_a_list_that_shrinks_on_the_way_is_read_from_further_ahead() -> No
 
 
 async def test_pages_that_lead_elsewhere_or_in_a_circle_are_not_followed() -> None:
-    links = {'<https://elsewhere.example/tokens?offset=1>; rel="next"': "another host", '</tokens?offset=0>; rel="next"': "circle"}
+    links = {'<https://elsewhere.example/tokens?offset=1>; rel="next"': "another host", '</tokens?offset=1>; rel="next"': "circle"}
     for link, because in links.items():
-        served = {"0": (b"[]", {"Link": link})}
+        served = {"0": (b"[{}]", {"Link": link}), "1": (b"[{}]", {"Link": '</tokens?offset=0>; rel="next"'})}
         async with lone("GET", "/tokens", pages(served)) as partner:
             with pytest.raises(Declined, match=because):
                 [batch async for batch in partner.pull_tokens(None)]

@@ -477,7 +477,6 @@ async def test_an_unknown_command_is_404(call: Caller) -> None:
     ({"our_url": "bridge.example"}, "our_url"), ({"roles": ()}, "roles"), ({"roles": (OurRole("DEU", "ABC"),)}, "roles"),
     ({"roles": (OurRole("DE", "ABC"), OurRole("de", "abc"))}, "roles"), ({"token_for_us": "x"}, "versions_url"),
     ({"token_for_them": "two words"}, "token_for_them"), ({"token_for_them": "x" * 65}, "token_for_them"),
-    ({"quirks": Quirks(duplicate_text="(")}, "duplicate_text"),
 ])  # fmt: skip
 def test_a_configuration_that_cannot_be_names_the_key(changes: dict[str, Any], key: str) -> None:
     whole = {"name": "emsp", "our_url": "https://bridge.example/ocpi", "roles": (OurRole("DE", "ABC"),)} | changes

@@ -306,7 +306,7 @@ async def test_the_token_is_spelled_as_the_partner_accepts_it(number: str, wants
 async def test_how_the_token_is_spelled_can_be_set() -> None:
     posted: list[Any] = []
     async with TestServer(offering("2.2.1", posted=posted)) as server:
-        partner = await registers(server, quirks=Quirks(wants="raw"))
+        partner = await registers(server, quirks=Quirks(spelling="raw"))
     assert (posted[0][1], partner.registration.peer().raw) == (f"Token {TOKEN_A}", True)
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bridge.errors import Unreachable
+from bridge.errors import Declined, Unreachable
 from bridge.model.token import Token, Whitelist
-from bridge.roaming.ports import ChargerAnswer
-from bridge.roaming.storage import Happening
+from bridge.roaming.ports import ChargerAnswer, TokenPage
+from bridge.roaming.storage import Happening, TokenRow
 from bridge.store import tokens as parts
-from tests.roaming.roaming_world import CARD, Lister, World, token
+from tests.roaming.roaming_world import CARD, NOON, Lister, World, token
 
 
 def many(count: int, start: int = 0) -> list[Token]:
@@ -234,3 +234,127 @@ async def test_tokens_of_one_partner_are_not_anothers(tmp_path: Path) -> None:
     assert await w.core.token("house", CARD, token().kind) is None  # type: ignore[arg-type]
     found = await w.core.token("other", CARD.lower(), token().kind)  # type: ignore[arg-type]
     assert found == token(whitelist=Whitelist.NEVER)
+
+
+# --- a list that breaks off
+
+
+class Pager(Lister):
+    """A partner whose list can be pulled on from a page."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.resumed: list[str | None] = []
+        self.faults: dict[int, Exception] = {}
+
+    async def token_pages(self, since: datetime | None, at: str | None) -> AsyncIterator[TokenPage]:
+        self.pulls.append(since)
+        self.resumed.append(at)
+        served = self.whole if since is None else self.changes
+        for number in range(int(at or 0), len(served)):
+            if number in self.faults:
+                raise self.faults.pop(number)
+            yield TokenPage(served[number], str(number + 1) if number + 1 < len(served) else None)
+            await asyncio.sleep(0.01)
+
+
+async def paged(tmp_path: Path, *pages: list[Token]) -> tuple[World, Pager]:
+    house = Pager("house")
+    house.whole = list(pages)
+    return await world(tmp_path, house, full_pull_hours={"house": 1.0}), house
+
+
+async def test_a_first_list_that_broke_off_is_gone_on_with_after_a_restart(tmp_path: Path) -> None:
+    w, house = await paged(tmp_path, *(many(100, n) for n in range(0, 1000, 100)))
+    house.faults = {7: Unreachable("the connection broke")}
+    with pytest.raises(Unreachable):
+        await w.core.pull("house", house)
+    w.restart()
+    await w.core.pull("house", house)
+    assert house.resumed == [None, "7"]
+    assert valid(w) == 1000
+    w.clock.ahead(minutes=5)
+    await w.core.pull("house", house)
+    assert (house.pulls, house.resumed) == ([None, None, NOON], [None, "7", None]), "changes since the first pull began"
+
+
+async def test_a_whole_list_that_broke_off_revokes_what_neither_part_has(tmp_path: Path) -> None:
+    w, house = await paged(tmp_path, *(many(100, n) for n in range(0, 1000, 100)))
+    await w.core.pull("house", house)
+    w.clock.ahead(hours=2)
+    house.whole[2], house.whole[8] = many(95, 200), many(95, 800)
+    house.faults = {5: Unreachable("later", 30.0)}
+    with pytest.raises(Unreachable):
+        await w.core.pull("house", house)
+    assert valid(w) == 1000
+    w.restart()
+    w.clock.ahead(minutes=1)
+    assert (await w.core.pull("house", house)).revoked == 10
+    assert (house.resumed[-1], valid(w)) == ("5", 990)
+    assert not w.store.db.read.execute("SELECT 1 FROM staged").fetchall()
+
+
+async def test_changes_that_broke_off_are_gone_on_with(tmp_path: Path) -> None:
+    w, house = await paged(tmp_path, many(10))
+    await w.core.pull("house", house)
+    house.changes, house.faults = [many(10, 100), many(10, 200), many(10, 300)], {2: Unreachable("the connection broke")}
+    w.clock.ahead(minutes=5)
+    with pytest.raises(Unreachable):
+        await w.core.pull("house", house)
+    w.clock.ahead(minutes=5)
+    await w.core.pull("house", house)
+    assert (house.resumed, valid(w)) == ([None, None, "2"], 40)
+    w.clock.ahead(minutes=5)
+    await w.core.pull("house", house)
+    assert house.pulls[-1] == NOON + timedelta(minutes=5), "since the pull that broke off began"
+
+
+async def test_a_list_whose_rest_is_refused_or_old_is_begun_anew(tmp_path: Path) -> None:
+    w, house = await paged(tmp_path, many(10), many(10, 10), many(10, 20))
+    for fault in (Declined("no such page", "2001"), Unreachable("the connection broke")):
+        house.faults = {2: fault}
+        with pytest.raises(type(fault)):
+            await w.core.pull("house", house)
+        w.clock.ahead(hours=7)
+    await w.core.pull("house", house)
+    assert house.resumed == [None, None, None]
+    assert valid(w) == 30
+
+
+async def test_a_batch_that_could_not_be_written_comes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    w, house = await paged(tmp_path, *(many(10, n) for n in range(0, 100, 10)))
+    take, calls = w.store.take_tokens, 0
+
+    async def failing(partner: str, rows: Sequence[TokenRow]) -> tuple[int, int, int]:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise OSError("the disk is full")
+        return await take(partner, rows)
+
+    monkeypatch.setattr(w.store, "take_tokens", failing)
+    with pytest.raises(OSError, match="full"):
+        await w.core.pull("house", house)
+    await w.core.pull("house", house)
+    assert house.resumed == [None, "3"]
+    assert valid(w) == 100
+
+
+async def test_a_pull_comes_no_sooner_than_the_partner_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    w, house = await paged(tmp_path, many(10))
+    house.faults = {0: Unreachable("HTTP 429", 120.0)}
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def slept(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0 if seconds > 1 else seconds)
+        if len(waits) > 3:
+            await sleep(3600)
+
+    monkeypatch.setattr("bridge.roaming.core.asyncio.sleep", slept)
+    task = asyncio.create_task(w.core._pull("house", house, 60.0))
+    while len(house.pulls) < 2:
+        await sleep(0.005)
+    task.cancel()
+    assert waits[0] == 120.0
