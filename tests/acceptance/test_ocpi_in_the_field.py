@@ -149,7 +149,7 @@ async def test_an_emsp_that_asks_to_wait_is_asked_no_sooner(tmp_path: Path) -> N
         await w.start()
         await until("it said so", lambda: w.history("token pull failed"))
         asked = w.history("token pull failed")[0]["at"]
-        await listed(w)
+        await until("it is pulled", lambda: w.history("tokens pulled"))
         pulled = w.history("tokens pulled")[0]["at"]
         assert (_at(pulled) - _at(asked)).total_seconds() >= 0.9
 
