@@ -116,6 +116,10 @@ class UpstreamTable:
         rows = self.db.read.execute("SELECT DISTINCT contract, partner FROM token WHERE valid = 1 AND contract IS NOT NULL")
         return ((r["contract"], r["partner"]) for r in rows)
 
+    def tokens_of(self, contract: str) -> list[TokenRow]:
+        rows = self.db.read.execute("SELECT * FROM token WHERE contract = ? COLLATE NOCASE ORDER BY valid DESC, changed DESC", (contract,))
+        return [records.token(r) for r in rows]
+
     def tokens_after(self, partner: str, after: tuple[str, str, str], most: int) -> list[tuple[tuple[str, str, str], TokenRow]]:
         rows = self.db.read.execute(_AFTER, (partner, *after, most))
         return [((r["changed"], r["uid"], r["kind"]), records.token(r)) for r in rows]

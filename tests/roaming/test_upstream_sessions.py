@@ -16,7 +16,7 @@ from attrs import evolve
 from bridge.model.common import Price
 from bridge.model.ids import PartyId
 from bridge.model.session import AuthMethod, CdrDimension, ChargingPeriod, SessionStatus, Volume
-from bridge.model.token import Allowed, Token, TokenKind, UidHash
+from bridge.model.token import Allowed, SessionToken, Token, TokenKind, UidHash
 from bridge.roaming.billing import OperatorFacts
 from bridge.roaming.ports import AuthorisationAnswer, Kind
 from bridge.roaming.upstream.feed import Feed
@@ -260,3 +260,35 @@ async def test_a_card_is_in_no_history(tmp_path: Path) -> None:
     await w.up.put_session(CSMS, session("S2", token=card(OTHER)))
     assert CARD not in str(w.history()) + str(w.decisions())
     assert OTHER not in str(w.history())
+
+
+@pytest.mark.parametrize(("told", "asked", "found"), [
+    ("DE-XYZ-C00000001-2", False, "emsp"), ("de-xyz-c00000001-2", False, "emsp"), (CARD, False, "emsp"), (OTHER, True, "emsp"),
+    ("DE-XYZ-C99999999-9", False, None), (OTHER, False, None),
+])  # fmt: skip
+async def test_where_the_contract_alone_is_told(tmp_path: Path, told: str, asked: bool, found: str | None) -> None:
+    """OCPI 2.1.1: auth_id is the contract, of a card that is not listed its uid."""
+    w = await above(tmp_path, Asked("emsp", AuthorisationAnswer(Allowed.ALLOWED, Token(contract_id="DE-XYZ-C7"))))
+    await w.core.tokens("emsp", [token()])
+    if asked:
+        assert await w.up.authorise(CSMS, Question(OTHER, TokenKind.RFID, "U1", ("UID91",))) is not None
+    await w.up.put_session(CSMS, session(token=SessionToken(contract_id=told)))
+    row = w.store.session_told("acme", "S1")
+    assert row is not None
+    assert row.partner == found
+    if found is not None:
+        (out,) = await w.told(Kind.SESSION)
+        assert (out.token.uid, str(out.token.contract_id)) == ((None, "DE-XYZ-C7") if asked else (CARD, "DE-XYZ-C00000001-2"))
+
+
+async def test_the_owner_hears_how_its_driver_was_authorised_not_how_we_were_asked(tmp_path: Path) -> None:
+    w = await above(tmp_path)
+    await w.core.tokens("emsp", [token()])
+    info = await w.up.authorise(CSMS, Question(CARD))
+    assert info is not None
+    told: dict[str, Any] = {"auth_method": AuthMethod.AUTH_REQUEST, "authorization_reference": info.reference}
+    await w.up.put_session(CSMS, session(**told))
+    await w.up.post_cdr(CSMS, cdr(**told))
+    assert w.partner().questions == []
+    jobs = await w.deliver()
+    assert [orjson.loads(j.body)["auth_method"] for j in jobs if j.kind in (Kind.SESSION, Kind.CDR)] == ["WHITELIST", "WHITELIST"]

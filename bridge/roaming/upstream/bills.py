@@ -1,7 +1,7 @@
 """Sessions and CDRs of upstream operators as their owners get them.
 
-Ids and the owning party stay the operator's. The token is told as its owner told it, the references are those of the route
-that authorised. The money is what the operator billed, unless the agreement names a tariff: then the charging periods are
+Ids and the owning party stay the operator's. The token is told as its owner told it, references and the way of authorising are
+those of the route that authorised: the operator asked us, and we may have known. The money is what the operator billed, unless the agreement names a tariff: then the charging periods are
 priced by that, and nothing of the operator's prices is passed on.
 """
 
@@ -42,7 +42,7 @@ def session_for(session: Session, decision: Decision, location: Location | None,
         hub_session_id=reply.hub_session_id if reply is not None else None,
         provider_session_id=reply.provider_session_id if reply is not None else None, operator_session_id=str(session.id),
         operator_id=OperatorId(str(session.party)), evse_id=session.evse_id or (evse.id if evse is not None else None),
-        auth_method=session.auth_method or settle.auth_method(decision.how), extra=())  # fmt: skip
+        auth_method=settle.auth_method(decision.how), extra=())  # fmt: skip
     place = CdrPlace(id=made.location_id, evse_uid=made.evse_uid, evse_id=made.evse_id, connector_id=made.connector_id)
     made = evolve(made, location=_whole(session.location, place, location, evse, tariff))
     if tariff is not None:
@@ -60,7 +60,7 @@ def cdr_for(cdr: Cdr, decision: Decision, location: Location | None, evse: Evse 
         hub_session_id=reply.hub_session_id if reply is not None else None,
         provider_session_id=reply.provider_session_id if reply is not None else None,
         operator_session_id=str(cdr.session_id) if cdr.session_id is not None else None,
-        auth_method=cdr.auth_method or settle.auth_method(decision.how), place=filled(place, whole),
+        auth_method=settle.auth_method(decision.how), place=filled(place, whole),
         location=whole, extra=())  # fmt: skip
 
 

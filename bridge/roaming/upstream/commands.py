@@ -136,7 +136,8 @@ class PassedCommands:
 
     async def _grant(self, partner: str, target: Target, reference: str, *, waits: bool) -> None:
         command, now = target.command, self.now()
-        token, uid = command.token, str(command.token.uid) if command.token is not None and command.token.uid is not None else ""
+        token = command.token
+        uid = str(token.uid or token.contract_id or "") if token is not None else ""  # the contract stands for a card there, too
         reply = AuthorisationAnswer(Allowed.ALLOWED, token, str(command.provider) if command.provider else None, command.hub_session_id,
                                     command.provider_session_id, command.authorization_reference)  # fmt: skip
         decision = Decision(reference, ChargerAnswer.ACCEPTED, "command", f"started by {partner}", partner, token, reply)

@@ -68,22 +68,30 @@ class Owners:
         return row if row is not None and row.source == trace.scope.origin else None
 
     def _by_card(self, trace: Trace) -> GrantRow | None:
-        if trace.token is None or trace.token.uid is None:
-            return None
-        found = self.store.grants(
-            trace.scope.origin, fingerprint(str(trace.token.uid)), trace.start - REMEMBERED - SKEW, trace.start + SKEW
-        )
+        since, until = trace.start - REMEMBERED - SKEW, trace.start + SKEW
         here = evse_key(trace.evse_id) if trace.evse_id is not None else None
-        return next((row for row in found if row.evse_id is None or here is None or row.evse_id == here), None)
+        for uid in self._uids(trace.token):
+            found = self.store.grants(trace.scope.origin, fingerprint(uid), since, until)
+            for row in found:
+                if row.evse_id is None or here is None or row.evse_id == here:
+                    return row
+        return None
+
+    def _uids(self, told: SessionToken | None) -> list[str]:
+        """Which card it may be. Where only the contract is told (OCPI 2.1.1), those of the contract; it may be a uid itself."""
+        if told is None or (told.uid is None and told.contract_id is None):
+            return []
+        if told.uid is not None:
+            return [str(told.uid)]
+        return [*(row.uid for row in self.store.tokens_of(str(told.contract_id))), str(told.contract_id)]
 
     def _by_token(self, trace: Trace) -> Claim | None:
-        told = trace.token
-        if told is None or told.uid is None:
+        told, uids = trace.token, [normal(uid) for uid in self._uids(trace.token)]
+        if told is None or not uids:
             return None
-        uid = normal(str(told.uid))
-        if uid in self.authoriser.own:
+        if not self.authoriser.own.isdisjoint(uids):
             return Claim(_decision(None, None, "a customer of the operator"), trace.start)
-        rows = [row for row in self.store.tokens(*lookup_keys(uid))
+        rows = [row for row in self.store.tokens(*(key for uid in uids for key in lookup_keys(uid)))
                 if self.book.find(row.partner, kinds.TOKENS, trace.scope, trace.start) is not None]  # fmt: skip
         rows = _of_contract(rows, told)
         if not rows:
@@ -96,6 +104,8 @@ class Owners:
 def _of_contract(rows: Sequence[TokenRow], told: SessionToken) -> list[TokenRow]:
     """The tokens of the contract that was told: one uid may be two people's. ``#NA`` or the uid in its place tells none."""
     if told.contract_id is None or str(told.contract_id) in ("#NA", str(told.uid)):
+        return list(rows)
+    if told.uid is None and any(row.uid == normal(str(told.contract_id)) for row in rows):
         return list(rows)
     key = _key(str(told.contract_id))
     return [row for row in rows if row.contract is None or _key(row.contract) == key]

@@ -141,6 +141,10 @@ class UpstreamStorage(Storage, Protocol):
         """Every contract of a valid token, and the partner that gave it."""
         ...
 
+    def tokens_of(self, contract: str) -> list[TokenRow]:
+        """All partners' tokens of a contract."""
+        ...
+
     def tokens_after(self, partner: str, after: tuple[str, str, str], most: int) -> list[tuple[tuple[str, str, str], TokenRow]]:
         """A partner's tokens in the order of their change, after a place in it, each with its place."""
         ...
