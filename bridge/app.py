@@ -117,7 +117,8 @@ def _ocpi(name: str, it: PartnerConfig, config: BridgeConfig, store: SqliteStore
         token_for_them=it.inbound_token.read(f"partners.{name}.inbound_token") if it.inbound_token else None,
         parties=parties, pin=it.protocol.partition("-")[2] or None, hub=it.role == "hub", tells_clients=config.hub,
         response_hosts=frozenset(it.response_hosts), settings=it.settings(),
-        timeout=it.timeout_seconds, quirks=it.quirks), _Credentials(store))  # fmt: skip
+        timeout=it.timeout_seconds, quirks=it.quirks, requests_per_second=it.requests_per_second or None,
+        unknown_tokens_per_minute=it.unknown_tokens_per_minute or None), _Credentials(store))  # fmt: skip
 
 
 def _ocpi_roles(it: PartnerConfig, config: BridgeConfig) -> tuple[OurRole, ...]:

@@ -202,6 +202,14 @@ class PartnerConfig(_Model):
         " that. 0: for ever, also while the bridge is down",
     )
     timeout_seconds: float = Field(10.0, description="how long an answer is waited for")
+    requests_per_second: float = Field(
+        200.0,
+        ge=0,
+        description="OCPI: how many requests it may send here, ten seconds' worth at once after a pause; beyond, HTTP 429. 0: no limit",
+    )
+    unknown_tokens_per_minute: int = Field(
+        60, ge=0, description="OCPI: how many tokens that turn out to be unknown it may ask about; beyond, HTTP 429. 0: no limit"
+    )
     certificate: Path | None = Field(None, description="PEM file of the client certificate")
     key: Path | None = Field(None, description="PEM file of its key")
     authority: Path | None = Field(None, description="PEM file of the authorities that are trusted instead of the system's")

@@ -37,15 +37,22 @@ class Settings:
 class Context:
     """State of one translation: where losses are collected, and what converters may read."""
 
-    __slots__ = ("constants", "facts", "losses", "parent", "settings", "shared")
+    __slots__ = ("_facts", "constants", "losses", "parent", "settings", "shared")
 
     def __init__(self, settings: Settings | None = None, facts: Facts | None = None) -> None:
         self.settings = settings or Settings()
         self.constants: MappingABC[str, Any] = self.settings.constants
-        self.facts = facts or Facts()
+        self._facts = facts
         self.losses: list[Loss] = []
         self.parent: Any = None
         self.shared: dict[int, Any] = {}
+
+    @property
+    def facts(self) -> Facts:
+        """The facts that were stated, or those of the first time that they are asked for."""
+        if self._facts is None:
+            self._facts = Facts()
+        return self._facts
 
     def lose(self, path: str, kind: str, value: Any, because: str) -> None:
         """Record a loss; ``path`` is relative to the object being translated."""

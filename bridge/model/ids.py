@@ -696,6 +696,11 @@ def _why_not_hex(text: str) -> str:
     return "a separator is where none is expected"
 
 
+def rfid_key(text: str) -> str:
+    """The ``key`` of the RFID uid that a text is; raises ``IdError`` as ``RfidUid.parse`` does."""
+    return _rfid(text.strip())
+
+
 def contract(text: str) -> ContractId | str:
     """A contract id where the text is one, else the text as it is: OCPI only recommends the form."""
     bare = text.strip()

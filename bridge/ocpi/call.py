@@ -6,6 +6,7 @@ makes routes and version details of them. Handlers are coroutines from :class:`C
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,7 @@ from bridge.ocpi.envelope import Code, zoned
 from bridge.ocpi.version import VERSIONS, Side, Version
 from bridge.roaming.ports import Inbound
 from bridge.roaming.upstream.ports import FromUpstream
+from bridge.transport.limits import CLOSE, pieces
 
 if TYPE_CHECKING:
     from bridge.ocpi.connection import OcpiConnection
@@ -84,17 +86,21 @@ class Call:
         return self.version.read(name, await self.body(), others=others).value
 
     async def body(self) -> bytes:
-        """The request's JSON, checked to be JSON. Raises Fault: HTTP 413 for too much, 400 for no JSON (status_codes)."""
-        limit = self.partner.config.body_limit
+        """The request's JSON, checked to be JSON. Raises Fault: HTTP 413 for too much, 408 for too late, 400 for no JSON."""
+        limit, seconds = self.partner.config.body_limit, self.partner.config.body_seconds
         if (self.request.content_length or 0) > limit:
-            raise Fault(Code.INVALID, f"the body is larger than {limit} bytes", 413, {"Connection": "close"})
-        pieces, size = [], 0
-        async for piece in self.request.content.iter_chunked(1 << 16):
-            size += len(piece)
-            if size > limit:
-                raise Fault(Code.INVALID, f"the body is larger than {limit} bytes", 413, {"Connection": "close"})
-            pieces.append(piece)
-        data = b"".join(pieces)
+            raise Fault(Code.INVALID, f"the body is larger than {limit} bytes", 413, CLOSE)
+        content = self.request.content
+        if content.is_eof():  # it came with the head, as most do
+            data = content.read_nowait()
+        else:
+            try:
+                async with asyncio.timeout(seconds):
+                    data = await self._received(limit)
+            except TimeoutError as why:
+                raise Fault(Code.INVALID, f"the body did not come within {seconds:g} s", 408, CLOSE) from why
+        if len(data) > limit:
+            raise Fault(Code.INVALID, f"the body is larger than {limit} bytes", 413, CLOSE)
         try:
             msgspec.json.decode(data, type=msgspec.Raw)
             data.decode()
@@ -102,6 +108,16 @@ class Call:
             raise Fault(Code.INVALID, f"the body is no JSON: {why}", 400) from why
         zone = self.partner.config.quirks.time_zone
         return data if zone is None else zoned(data, zone)
+
+    async def _received(self, limit: int) -> bytes:
+        """The body, or more than ``limit`` bytes of it."""
+        found, size = [], 0
+        async for piece in pieces(self.request):
+            found.append(piece)
+            size += len(piece)
+            if size > limit:
+                break
+        return b"".join(found)
 
 
 Handler = Callable[[Call], Awaitable[Result]]

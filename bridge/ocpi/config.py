@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -77,6 +78,12 @@ class OcpiConfig:
     """How many locations, tariffs, sessions or CDRs are asked for at once, at most."""
     body_limit: int = 1 << 20
     """The largest request body in bytes."""
+    body_seconds: float = 10.0
+    """How long a request body may take to come."""
+    requests_per_second: float | None = 200.0
+    """Requests that it may send here; for ten seconds' worth after a pause. None: no limit."""
+    unknown_tokens_per_minute: int | None = 60
+    """How many tokens that turn out to be unknown it may ask about; one minute's worth after a pause. None: no limit."""
 
     def __attrs_post_init__(self) -> None:
         where = f"partner {self.name}"
@@ -100,12 +107,12 @@ class OcpiConfig:
         if self.token_for_us is not None and self.versions_url is None:
             raise ConfigError(f"{where}: versions_url", "needed to register with token_for_us")
 
-    @property
+    @cached_property
     def speaks(self) -> tuple[Version, ...]:
         """The versions that may be agreed upon, the newest first. Before 2.2 a connection is of one party in one role."""
         return tuple(v for v in VERSIONS if self.pin in (None, v.number) and (v.roles or len(self.roles) == 1))
 
-    @property
+    @cached_property
     def sides(self) -> frozenset[Side]:
         """On which sides of the modules we are towards this partner."""
         return frozenset("CPO" if role.role == "CPO" else "EMSP" for role in self.roles)

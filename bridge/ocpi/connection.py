@@ -20,6 +20,7 @@ from bridge.ocpi.client import OcpiClient
 from bridge.ocpi.config import OcpiConfig
 from bridge.ocpi.credentials import CredentialStore, MemoryStore, Registration
 from bridge.ocpi.envelope import Code, Refusal
+from bridge.ocpi.limits import Limits
 from bridge.ocpi.version import Version
 from bridge.roaming.ports import Delivered, Job, Kind, Outcome, Rejected, Retry
 from bridge.translate.files import JsonCodec, encode
@@ -38,6 +39,7 @@ class OcpiConnection:
     def __init__(self, config: OcpiConfig, store: CredentialStore | None = None) -> None:
         self.name = config.name
         self.config = config
+        self.limits = Limits(config)
         self.registration = Registration(config, store or MemoryStore(), self._speak)
         self.version: Version = self.registration.version
         self.format = self.version.format

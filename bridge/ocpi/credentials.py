@@ -120,7 +120,7 @@ class Registration:
         key = (country_code.upper(), party_id.upper())
         if self._config.parties:
             return "*".join(key) in {p.upper() for p in self._config.parties}
-        return not self.state.roles or any((r.country_code, r.party_id) == key for r in self.state.roles)
+        return not self.state.roles or key in [(r.country_code, r.party_id) for r in self.state.roles]
 
     def _addressed(self, state: PartnerCredentials) -> tuple[str, str] | None:
         """The party that messages name: the hub, where the partner is one, else that on the other side, else its first."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -77,7 +79,12 @@ class Reply:
 
 def timestamp() -> str:
     """Now, as OCPI writes times (types, DateTime)."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(time.time()))
+
+
+@lru_cache(2)
+def _second(number: int) -> str:
+    return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def written(moment: datetime) -> str:

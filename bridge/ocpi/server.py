@@ -24,15 +24,20 @@ from bridge.codec.lenient import Unreadable
 from bridge.errors import BridgeError, ReadError, Refused
 from bridge.ocpi.call import Call, Fault, Handler, Interface, OcpiInbound, Resource, Result
 from bridge.ocpi.connection import OcpiConnection
-from bridge.ocpi.credentials import Access, Misstep
+from bridge.ocpi.credentials import Access, Misstep, PartnerCredentials
 from bridge.ocpi.envelope import Code, failure, success
+from bridge.ocpi.limits import Strangers
 from bridge.ocpi.served import INTERFACES
 from bridge.ocpi.version import V221, VERSIONS, Side, Version
 from bridge.translate.files import encode
+from bridge.transport.limits import answered, on_demand
 
 BELOW = "/ocpi"
 
 _SIDES: tuple[Side, ...] = ("CPO", "EMSP")
+
+_CALLERS = 1000
+"""Authorization headers that are remembered, with whom they are of as long as its credentials stay the same."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +58,13 @@ def routes(core: OcpiInbound, partners: Mapping[str, OcpiConnection]) -> list[we
             for path, resource in interface.resources.items():
                 where = interface.path(version)
                 made += door.resource(where + path, resource, _At(version, interface.side or "CPO", interface, where))
-    made.append(web.route("*", BELOW + "/{unknown:.*}", door.opened(_unknown, _At(V221, "CPO", spoken=False))))
+    made.append(_route_of(BELOW + "/{unknown:.*}", "*", door.opened(_unknown, _At(V221, "CPO", spoken=False))))
     return made
+
+
+def _route_of(path: str, method: str, opened: Callable[[web.Request], Awaitable[web.Response]]) -> web.RouteDef:
+    """A route (GET with HEAD). Whether a body may be sent is decided behind the door, not by aiohttp."""
+    return web.route(method, path, opened, expect_handler=on_demand)
 
 
 @frozen
@@ -74,6 +84,8 @@ class _Door:
     def __init__(self, core: OcpiInbound, partners: Mapping[str, OcpiConnection]) -> None:
         self._core = core
         self._partners = partners
+        self._strangers = Strangers()
+        self._callers: dict[str, tuple[OcpiConnection, Access, PartnerCredentials]] = {}
 
     def resource(self, path: str, handlers: Resource, at: _At) -> list[web.RouteDef]:
         """Routes of one path, with and without a slash at its end; other methods are HTTP 405 in an envelope."""
@@ -85,9 +97,8 @@ class _Door:
         made = []
         for spelled in (BELOW + path, BELOW + path + "/"):
             for method, handler in handlers.items():
-                opened = self.opened(handler, at)
-                made.append(web.get(spelled, opened) if method == "GET" else web.route(method, spelled, opened))
-            made.append(web.route("*", spelled, self.opened(refuse, at)))
+                made.append(_route_of(spelled, method, self.opened(handler, at)))
+            made.append(_route_of(spelled, "*", self.opened(refuse, at)))
         return made
 
     def opened(self, handler: Handler, at: _At) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -96,7 +107,7 @@ class _Door:
         async def handle(request: web.Request) -> web.Response:
             found = self._who(request)
             if found is None or (at.full and found[1] is not Access.FULL):
-                result = Result(failure(Code.CLIENT_ERROR, "unknown credentials"), 401, {"WWW-Authenticate": "Token"})
+                result = await self._strangers.refused()
             else:
                 partner, access = found
                 base = partner.config.our_url.rstrip("/") + at.path
@@ -107,17 +118,27 @@ class _Door:
                 await response.prepare(request)
                 await response.write_eof()
                 await result.sent()
-            return response
+                return response
+            return await answered(request, response)
 
         return handle
 
     def _who(self, request: web.Request) -> tuple[OcpiConnection, Access] | None:
-        header = request.headers.get("Authorization")
+        header = request.headers.get("Authorization", "")
+        known = self._callers.get(header)
+        if known is not None:
+            partner, access, state = known
+            if state is partner.registration.state and self._partners.get(partner.name) is partner:
+                return partner, access
         found = None
         for partner in self._partners.values():  # all of them, so that time tells nothing
-            access = partner.registration.access(header)
-            if access is not None and found is None:
-                found = partner, access
+            access_here = partner.registration.access(header)
+            if access_here is not None and found is None:
+                found = partner, access_here
+        if found is not None:
+            if len(self._callers) >= _CALLERS:
+                self._callers.clear()
+            self._callers[header] = (*found, found[0].registration.state)
         return found
 
     async def _served(self, handler: Handler, call: Call, at: _At) -> Result:
@@ -125,7 +146,7 @@ class _Door:
             call.partner.client.heard_at = monotonic()
             await call.partner.registration.used(call.header)
             _open_to(call, at)
-            return await handler(call)
+            return await call.partner.limits.served(handler, call)
         except Fault as why:
             return Result(failure(at.version.code(why.code), why.because), why.status, why.headers)
         except Misstep as why:
@@ -191,8 +212,8 @@ _IDS = ("X-Request-ID", "X-Correlation-ID")
 
 def _response(request: web.Request, result: Result, at: _At) -> web.Response:
     """The answer with its headers. Before 2.2 messages have neither ids nor routing; an id that is told all the same comes back."""
-    told = {name: request.headers[name] for name in _IDS if request.headers.get(name)}
-    headers = {name: str(uuid.uuid4()) for name in _IDS} | told if at.version.roles else told
+    told = {name: request.headers.get(name) or (str(uuid.uuid4()) if at.version.roles else "") for name in _IDS}
+    headers = {name: value for name, value in told.items() if value}
     if at.version.roles and at.full and (at.interface is None or at.interface.routed):
         headers |= {theirs: request.headers[ours] for ours, theirs in _SWAPPED.items() if ours in request.headers}
     return web.Response(body=result.body, status=result.status, headers=headers | result.headers, content_type="application/json")

@@ -28,7 +28,7 @@ from attrs import evolve, frozen
 
 from bridge.errors import Declined, Unreachable
 from bridge.model import json as model_json
-from bridge.model.ids import ContractId, EvseId, IdError, PartyId, RfidUid, mask
+from bridge.model.ids import ContractId, EvseId, IdError, PartyId, RfidUid, mask, rfid_key
 from bridge.model.token import Allowed, Token, TokenKind, UidHash, Whitelist
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
@@ -94,7 +94,7 @@ _ANSWERS = {
 def normal(uid: str) -> str:
     """A uid as it is looked up: hex in capitals without separators, anything else in capitals."""
     try:
-        return RfidUid(uid.strip()).key
+        return rfid_key(uid)
     except IdError:
         return uid.strip().upper()
 

@@ -347,9 +347,14 @@ class Core:
 
     async def tokens(self, partner: str, tokens: Iterable[Token]) -> Taken:
         """See :class:`~bridge.roaming.ports.Inbound`."""
-        new, changed, unchanged = await self.store.save_tokens(partner, _rows(partner, tokens))
+        rows = _rows(partner, tokens)
+        if len(rows) == 1:  # as they come from partners, many at once, each of which waits for the disk
+            taken = Taken(1, new=int(await self.store.save_token(rows[0])))
+        else:
+            new, changed, unchanged = await self.store.save_tokens(partner, rows)
+            taken = Taken(new + changed, unchanged, new=new)
         self.upstream.tokens_changed(partner)
-        return Taken(new + changed, unchanged, new=new)
+        return taken
 
     async def token(self, partner: str, uid: str, kind: TokenKind) -> Token | None:
         """See :class:`~bridge.roaming.ports.Inbound`."""

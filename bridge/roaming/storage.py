@@ -303,6 +303,10 @@ class Storage(Pending, Charging, ClientLists, Protocol):
         """How many tokens of a partner there are, and how many are valid."""
         ...
 
+    async def save_token(self, row: TokenRow) -> bool:
+        """A token that its owner told: whether it was not known before."""
+        ...
+
     async def save_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int, int]:
         """Tokens that their owner told: new, changed, unchanged."""
         ...

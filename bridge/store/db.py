@@ -15,15 +15,28 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 Work = Callable[[sqlite3.Connection], Any]
 Caller = asyncio.Future[Any] | Future[Any]
 """Who waits for a write: a coroutine or a thread."""
+
+
+class _Row(NamedTuple):
+    """A write of one row, which ``work`` writes together with others."""
+
+    work: Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
+    row: Any
+
+    def __call__(self, db: sqlite3.Connection) -> Any:
+        return self.work(db, [self.row])[0]
+
 
 _MOST = 512
 
@@ -59,9 +72,11 @@ class Database:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._queue: queue.SimpleQueue[tuple[Work, Caller] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[tuple[Work, Caller]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._taking = threading.Lock()
+        self._asked: list[tuple[Work, Caller]] = []
+        self._handing: asyncio.AbstractEventLoop | None = None
         self._later: dict[Callable[..., Any], list[Any]] = {}
         self._open = False
         self._reader: sqlite3.Connection | None = None
@@ -88,6 +103,7 @@ class Database:
             with self._taking:
                 self._open = False
                 self._flush()
+                self._hand_over()
                 self._queue.put(None)
             self._thread.join()
             self._thread = None
@@ -97,22 +113,44 @@ class Database:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a transaction; returns its result once it is durable. Raises what it raised, or sqlite3.Error."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(work, future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._taking:
+            self._ask(work, future)
+            if self._handing is not loop:  # all that is asked for in one turn of the loop goes together: one wake-up, one commit
+                self._handing = loop
+                loop.call_soon(self._turn)
         return await future
+
+    def write_row(self, work: Callable[[sqlite3.Connection, Sequence[R]], Sequence[T]], row: R) -> Coroutine[Any, Any, T]:
+        """Write a row: ``work`` is run once for all rows that are asked for one after another, and gives a result for each."""
+        one: Any = _Row(work, row)
+        return self.write(one)
 
     def write_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The same from a thread without an event loop (command line)."""
         future: Future[T] = Future()
-        self._put(work, future)
+        with self._taking:
+            self._ask(work, future)
+            self._hand_over()
         return future.result()
 
-    def _put(self, work: Work, caller: Caller) -> None:
-        with self._taking:
-            if not self._open:
-                raise RuntimeError("the store is not open")
+    def _ask(self, work: Work, caller: Caller) -> None:
+        if not self._open:
+            raise RuntimeError("the store is not open")
+        if self._later:
             self._flush()
-            self._queue.put((work, caller))
+        self._asked.append((work, caller))
+
+    def _turn(self) -> None:
+        with self._taking:
+            self._handing = None
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._asked:
+            self._queue.put(self._asked)
+            self._asked = []
 
     def write_soon(self, work: Callable[[sqlite3.Connection, Sequence[T]], Any], row: T) -> None:
         """Have ``work`` write a row, together with others like it, before everything that is asked for later.
@@ -131,12 +169,13 @@ class Database:
         with self._taking:
             if self._open:
                 self._flush()
+                self._hand_over()
 
     def _flush(self) -> None:
         for work, rows in self._later.items():
             future: Future[Any] = Future()
             future.add_done_callback(_complain)
-            self._queue.put((_together(work, rows), future))
+            self._asked.append((_together(work, rows), future))
         self._later.clear()
 
     @property
@@ -155,7 +194,7 @@ class Database:
                 if item is None:
                     stopping = True
                     break
-                batch.append(item)
+                batch += item
                 if len(batch) >= _MOST:
                     break
                 try:
@@ -193,7 +232,14 @@ Answer = tuple[Caller, Any, BaseException | None]
 
 def _all_at_once(db: sqlite3.Connection, batch: list[tuple[Work, Caller]]) -> list[Answer]:
     db.execute("BEGIN IMMEDIATE")
-    return [(caller, work(db), None) for work, caller in batch]
+    answers: list[Answer] = []
+    for how, group in groupby(batch, lambda one: one[0].work if isinstance(one[0], _Row) else None):
+        if how is None:
+            answers += [(caller, work(db), None) for work, caller in group]
+        else:
+            works, callers = zip(*group, strict=True)
+            answers += [(caller, result, None) for caller, result in zip(callers, how(db, [one.row for one in works]), strict=True)]
+    return answers
 
 
 def _each_alone(db: sqlite3.Connection, batch: list[tuple[Work, Caller]]) -> list[Answer]:

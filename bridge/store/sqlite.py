@@ -6,13 +6,13 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bridge.model.ids import evse_key
 from bridge.roaming.agreements import OWN, Scope
@@ -200,6 +200,9 @@ class SqliteStore(Rewriting, Pending, Charging, ClientLists, Settlements, Upstre
         """(uid, kind) of a partner's valid tokens."""
         return {(r["uid"], r["kind"]) for r in
                 self.db.read.execute("SELECT uid, kind FROM token WHERE partner = ? AND valid = 1", (partner,))}  # fmt: skip
+
+    def save_token(self, row: TokenRow) -> Coroutine[Any, Any, bool]:
+        return self.db.write_row(tokens.tell, row)
 
     async def save_tokens(self, partner: str, rows: Sequence[TokenRow]) -> tuple[int, int, int]:
         new, changed = await self.db.write(lambda db: tokens.put(db, partner, rows))

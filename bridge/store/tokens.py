@@ -7,7 +7,7 @@ neither memory nor the writer is held by it. Everything is harmless when repeate
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
@@ -18,8 +18,8 @@ from bridge.store.outbox import now_text
 PART = 5000
 """Tokens in one transaction."""
 
-_AT_ONCE = (1000, 100, 10, 1)
-"""Tokens in one statement; a few lengths, so that the statements are few."""
+_AT_ONCE = 1024
+"""Tokens in one statement, because each statement is a turn of two threads. Lengths are powers of two, so that there are few."""
 
 _NEW = "INSERT INTO token (uid, kind, partner, contract, valid, whitelist, expires, body, changed) {source} ON CONFLICT DO "
 _NEWER = """UPDATE SET contract = excluded.contract, valid = excluded.valid, whitelist = excluded.whitelist,
@@ -43,37 +43,69 @@ def put(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow], *, liste
     for some in _parts(rows):
         values = (partner, now_text(), f"staging {partner}", *chain.from_iterable(some))
         here = db.execute(_put(len(some), "NOTHING"), values).rowcount
-        if here < len(some):
+        if new + here < len(rows):
             changed += db.execute(_put(len(some), _NEWER + (_LISTED if listed else "")), values).rowcount
         new += here
     return new, changed
 
 
+def tell(db: sqlite3.Connection, rows: Sequence[TokenRow]) -> list[bool]:
+    """Store tokens that came one by one; returns for each whether it was not known before."""
+    new: list[bool] = []
+    for some in _parts(rows):
+        values = ("", now_text(), "", *chain.from_iterable(some))
+        first: dict[tuple[str, str, str], int] = {}
+        for number, token in enumerate(some):
+            first.setdefault(token[:3], number)
+        db.execute("SAVEPOINT tell")
+        here = db.execute(_told(len(some), "NOTHING"), values).rowcount
+        old: Set[int] = frozenset() if here else frozenset(range(len(some)))
+        if 0 < here < len(first):  # some of them: which?
+            db.execute("ROLLBACK TO tell")
+            old = set(map(int, db.execute(_known(len(some)), values).fetchone()[0].split(",")))
+        if here < len(rows):
+            db.execute(_told(len(some), _NEWER), values)
+        db.execute("RELEASE tell")
+        told = some[: len(rows) - len(new)]
+        new += [number not in old and first[token[:3]] == number for number, token in enumerate(told)]
+    return new
+
+
 def _parts(rows: Sequence[TokenRow]) -> Iterator[Sequence[TokenRow]]:
-    """So many as one statement takes, with their expiry as text."""
-    first = 0
-    while first < len(rows):
-        count = next(n for n in _AT_ONCE if n <= len(rows) - first)
-        some = rows[first : first + count]
+    """So many as one statement takes, with their expiry as text; the last of all is repeated, which changes nothing, to fill up."""
+    for first in range(0, len(rows), _AT_ONCE):
+        some = rows[first : first + _AT_ONCE]
         if any(t.expires is not None for t in some):
             some = [TokenRow(*t[:6], _text(t.expires), t.body) for t in some]  # type: ignore[arg-type]
-        yield some
-        first += count
+        missing = (1 << (len(some) - 1).bit_length()) - len(some)
+        yield [*some, *[some[-1]] * missing] if missing else some
 
 
 def _marks(count: int, row: str) -> str:
-    """VALUES for so many tokens: ``row`` with the names of its columns as the numbers of their parameters, of which three come before.
-
-    One statement instead of many, because at each the writer stops for the other threads.
-    """
+    """VALUES for so many tokens: ``row`` with the names of its columns as the numbers of their parameters, of which three come before."""
     names = TokenRow._fields
-    return "VALUES " + ", ".join(row.format(**{name: f"?{4 + n}" for n, name in enumerate(names, at * len(names))}) for at in range(count))
+    return "VALUES " + ", ".join(
+        row.format(**{name: f"?{4 + n}" for n, name in enumerate(names, at * len(names))}, number=at) for at in range(count))  # fmt: skip
 
 
 _LISTED = " AND token.changed < (SELECT value FROM mark WHERE name = ?3)"
 
 
 @lru_cache(16)
+def _known(count: int) -> str:
+    """The numbers of those that are known, with commas between; none is null. Other values than the keys are not looked at."""
+    last = 3 + count * len(TokenRow._fields)
+    return (f"SELECT group_concat(column1) FROM ({_marks(count, '({number}, {uid}, {kind}, {partner})')}) WHERE ?{last} IS NOT NULL"  # noqa: S608
+            " AND EXISTS (SELECT 1 FROM token WHERE uid = column2 AND kind = column3 AND partner = column4)")  # fmt: skip
+
+
+@lru_cache(32)
+def _told(count: int, known: str) -> str:
+    row = "({uid}, {kind}, {partner}, {contract}, {valid}, {whitelist}, {expires}, {body}, ?2)"
+    return _NEW.format(source=_marks(count, row)) + known
+
+
+@lru_cache(32)
 def _put(count: int, known: str) -> str:
     """For the partner, now, the mark of when its list began, and so many tokens; what is to be done with one that is known."""
     return _NEW.format(source=_marks(count, "({uid}, {kind}, ?1, {contract}, {valid}, {whitelist}, {expires}, {body}, ?2)")) + known
@@ -110,7 +142,7 @@ def stage(db: sqlite3.Connection, partner: str, rows: Sequence[TokenRow]) -> Non
         db.execute(_stage(len(some)), (partner, None, None, *chain.from_iterable(some)))
 
 
-@lru_cache(8)
+@lru_cache(16)
 def _stage(count: int) -> str:
     """For the partner, two that are not used, and so many tokens."""
     values = _marks(count, "(?1, {uid}, {kind}, {contract}, {valid}, {whitelist}, {expires}, {body})")

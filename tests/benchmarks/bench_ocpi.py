@@ -9,7 +9,7 @@ checked, mapped and stored durably (``synchronous=FULL``), into an empty store: 
 ``executemany`` of the same rows into the same table in one transaction. More is better.
 
 ``token-put``: 32 connections PUT new tokens, each answered after its commit: requests per second of the bridge, over
-those of a bare aiohttp handler that decodes and checks the same token and forgets it. More is better.
+those of a bare aiohttp handler that knows the caller, decodes and checks the same token, and forgets it. More is better.
 
 ``python -m tests.benchmarks.bench_ocpi`` shows every round.
 """

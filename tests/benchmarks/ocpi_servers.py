@@ -42,6 +42,7 @@ PARTNER: Final = """
 [partners.{name}]
 protocol = "ocpi-2.2.1"
 url = "http://127.0.0.1:{peer}/versions"
+requests_per_second = 1000000.0
 {more}
 [[partners.{name}.agreements]]
 operator = "example"
@@ -153,15 +154,21 @@ async def bare_page(port: int, folder: str, locations: int) -> None:
 
 
 async def bare_put(port: int) -> None:
-    """A token decoded and checked, and forgotten."""
+    """A token of a caller that is known, decoded and checked, acknowledged, and forgotten."""
+    from bridge.ocpi.envelope import spelled
     from bridge.ocpi.wire.v221 import Token
 
     decode = msgspec.json.Decoder(Token).decode
+    callers = {spelled(token_of("emsp")): ("DE", "EMS")}
 
     async def put(request: web.Request) -> web.Response:
+        owner = callers[request.headers["Authorization"]]
         token = decode(await request.read())
-        assert token.uid == request.match_info["uid"]
-        return web.Response(body=success(), content_type="application/json")
+        match = request.match_info
+        assert (token.country_code, token.party_id) == (match["country"], match["party"]) == owner
+        assert token.uid == match["uid"]
+        headers = {name: request.headers[name] for name in ("X-Request-ID", "X-Correlation-ID")}
+        return web.Response(body=success(), headers=headers, content_type="application/json")
 
     runner = await listen([web.put("/ocpi/2.2.1/receiver/tokens/{country}/{party}/{uid}", put)], port)
     await told()

@@ -57,6 +57,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "response_hosts": '["results.emsp.example", "10.0.0.7:8443"]',
         "profile_seconds": "10.0", "quirks": "[partners.emsp1.quirks]",
         "live_url": '"https://clearing-house.example/live/ochp/v1.4"', "status_ttl_seconds": "86400", "timeout_seconds": "10.0",
+        "requests_per_second": "50.0", "unknown_tokens_per_minute": "30",
         "certificate": '"/run/secrets/hubject.pem"', "key": '"/run/secrets/hubject.key"', "authority": '"/run/secrets/hubject-ca.pem"',
     },
     "agreements": {

@@ -1,8 +1,9 @@
 """Sessions and CDRs of upstream operators as their owners get them.
 
-Ids and the owning party stay the operator's. The token is told as its owner told it, references and the way of authorising are
-those of the route that authorised: the operator asked us, and we may have known. The money is what the operator billed, unless the agreement names a tariff: then the charging periods are
-priced by that, and nothing of the operator's prices is passed on.
+Ids and the owning party stay the operator's. The token is told as its owner told it, references and the way of
+authorising are those of the route that authorised: the operator asked us, and we may have known. The money is what
+the operator billed, unless the agreement names a tariff: then the charging periods are priced by that, and nothing of
+the operator's prices is passed on.
 """
 
 from __future__ import annotations
