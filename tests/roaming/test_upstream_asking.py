@@ -13,6 +13,7 @@ from attrs import evolve
 
 from bridge.errors import Unreachable
 from bridge.model import json as model_json
+from bridge.model.ids import TokenUid
 from bridge.model.location import Status
 from bridge.model.token import Allowed, Token, TokenKind, UidHash, Whitelist
 from bridge.roaming.authorise import Route
@@ -215,6 +216,19 @@ async def test_whoever_gets_the_tokens_may_keep_to_the_owners_whitelist(tmp_path
     assert info is not None
     assert info.token is not None
     assert info.token.whitelist is Whitelist.ALLOWED
+
+
+async def test_a_list_without_a_word_of_asking_is_a_whitelist(tmp_path: Path) -> None:
+    """OCHP has no other: what is listed may be used without asking, and the operator may know that."""
+    w = await above(tmp_path, Asked("house", AuthorisationAnswer(Allowed.ALLOWED, Token(TokenUid(OTHER)))), feed=gets("house"))
+    await w.core.tokens("house", [token(whitelist=None)])
+    await follow(w)
+    assert [t.whitelist for t in served(w).values()] == [Whitelist.ALLOWED]
+    for uid, expected in ((CARD, Whitelist.ALLOWED), (OTHER, Whitelist.NEVER)):
+        info = await w.up.authorise(CSMS, evolve(THERE, uid=uid))
+        assert info is not None
+        assert info.token is not None
+        assert info.token.whitelist is expected, "one that is not listed it has to ask about"
 
 
 async def test_a_long_list_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

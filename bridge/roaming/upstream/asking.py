@@ -79,8 +79,9 @@ class Asking:
         named = evolve(told, uid=told.uid if told.hashed is None and told.uid is not None else TokenUid(question.uid), hashed=None)
         kind = told.kind or question.kind or TokenKind.RFID
         issuer = told.issuer or (decision.reply.provider if decision.reply is not None else None)
-        whitelist = told.whitelist if decision.partner in feed.tokens_from else Whitelist.NEVER
-        return evolve(named, kind=kind, valid=decision.accepted, whitelist=whitelist or Whitelist.NEVER, issuer=issuer,
+        listed = Whitelist.ALLOWED if decision.how == "whitelist" else Whitelist.NEVER
+        whitelist = told.whitelist or listed if decision.partner in feed.tokens_from else Whitelist.NEVER
+        return evolve(named, kind=kind, valid=decision.accepted, whitelist=whitelist, issuer=issuer,
                       last_updated=told.last_updated or self.now(), extra=())  # fmt: skip
 
 

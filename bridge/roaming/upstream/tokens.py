@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from bridge.errors import Refused
 from bridge.model import json as model_json
-from bridge.model.token import Token
+from bridge.model.token import Token, Whitelist
 from bridge.roaming import agreements as kinds
 from bridge.roaming.agreements import Book
 from bridge.roaming.authorise import Authoriser, normal
@@ -105,8 +105,10 @@ class TokenFeed:
             return []
         row = self.authoriser.preferred(rows) if rows else changed
         token: Token = model_json.from_json(Token, orjson.loads(row.body))
+        # OCHP's list has no word for it: what is in it may be used without asking.
+        told = evolve(token, valid=bool(rows) and row.valid, whitelist=token.whitelist or Whitelist.ALLOWED, extra=())
         try:
-            encoded = self.partner.encode(Kind.TOKEN, evolve(token, valid=bool(rows) and row.valid, extra=()))
+            encoded = self.partner.encode(Kind.TOKEN, told)
         except Refused:
             return []
         return [Outbound(self.feed.partner, Kind.TOKEN, row.partner, key, e.body, e.meta) for e in encoded]
