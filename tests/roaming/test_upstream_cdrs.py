@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from attrs import evolve
 
 from bridge.errors import Refused
+from bridge.model import json as model_json
 from bridge.model.cdr import Cdr, place_of
 from bridge.model.common import Price, Text
 from bridge.model.ids import CdrId, ConnectorId, LocationId, PartyId
-from bridge.model.session import CdrDimension, ChargingPeriod, Volume
+from bridge.model.session import CdrDimension, ChargingPeriod, Session, Volume
 from bridge.model.tariff import Dimension, PriceComponent, Restrictions, TariffElement
 from bridge.model.token import Allowed
 from bridge.roaming.ports import AuthorisationAnswer, Kind, Retry
@@ -183,6 +186,36 @@ async def test_seconds_for_those_who_have_no_smaller_ones(tmp_path: Path) -> Non
         assert (told.start, told.end, told.periods[0].start) == (at, at + HOUR, at)
 
 
+@pytest.mark.parametrize(("ident", "kept"), [
+    ("DEABC4711", True), ("DEABC" + "9" * 31, True), ("4711", False), ("FRXYZ4711", False), ("deabc4711", False),
+    ("cbfceca5-9f18-4520-a48b-3ed74dad5408", False),
+])  # fmt: skip
+async def test_an_id_that_a_protocol_cannot_tell_has_another_for_it(tmp_path: Path, ident: str, kept: bool) -> None:
+    """OCHP's have the operator first, capitals and digits, and no more than 36 of them."""
+    made = []
+    for path in (tmp_path / "one", tmp_path / "two"):
+        path.mkdir()
+        w = await above(path, Told("house", "ochp-1.4"))
+        await w.up.post_cdr(CSMS, cdr(ident))
+        assert not await w.up.post_cdr(CSMS, cdr(ident))
+        (told,) = await w.told(Kind.CDR, "house")
+        (entry,) = w.entries()
+        assert (entry.id, entry.state) == (f"DE*ABC/{ident}", "acknowledged")
+        assert (told.id == ident) is kept
+        assert [loss["path"] for loss in entry.losses if told.id in loss["because"]] == ([] if kept else ["id"])
+        assert re.fullmatch("DEABC[0-9A-Z]{1,31}", told.id)
+        made.append(str(told.id))
+    assert made[0] == made[1], "always the same"
+
+
+async def test_partners_that_can_tell_an_operators_id_get_that(tmp_path: Path) -> None:
+    for name, format_ in (("emsp", "ocpi-2.2.1"), ("older", "ocpi-2.1.1"), ("hub", "oicp-2.3")):
+        (tmp_path / name).mkdir()
+        w = await above(tmp_path / name, Told(name, format_))
+        await w.up.post_cdr(CSMS, cdr("cbfceca5-9f18-4520-a48b-3ed74dad5408"))
+        assert [c.id for c in await w.told(Kind.CDR, name)] == ["cbfceca5-9f18-4520-a48b-3ed74dad5408"]
+
+
 # --- the money
 
 
@@ -343,3 +376,22 @@ async def test_what_is_not_known_of_its_connector_is_not_told(tmp_path: Path) ->
     await w.up.put_session(CSMS, session(connector_id=ConnectorId("7")))
     (made,) = await w.told(Kind.SESSION)
     assert (made.location_id, made.connector_id, made.location) == ("U1", "7", None)
+
+
+@pytest.mark.parametrize(("named", "shown"), [({}, "CPO"), ({"*": "T1"}, "T1")])
+async def test_a_location_that_was_told_whole_has_the_tariff_that_its_owner_pays(tmp_path: Path, named: dict[str, str], shown: str) -> None:
+    """Sessions and CDRs of OCPI 2.1.1 hold their location, which has to say the same as the place of the CDR."""
+    w = await above(tmp_path, Whole("emsp"), agreements=[sources("emsp", tariffs=named)])
+    await w.core.publisher.import_tariffs("acme", [tariff("0.40", "T1")])
+    await w.deliver()
+    told = place("U1", 91)
+    await w.up.put_session(CSMS, session(location=told))
+    await w.up.post_cdr(CSMS, cdr(location=told, place=place_of(told)))
+    running, billed = await w.deliver()
+    assert [e.state for e in w.entries()] == ["acknowledged"]
+    for job, cls in ((running, Session), (billed, Cdr)):
+        made = model_json.from_json(cls, orjson.loads(job.body))
+        assert [str(i) for i in made.location.evses[0].connectors[0].tariff_ids] == [shown]
+        if cls is Cdr:
+            assert made.place == evolve(place_of(made.location), tariff_id=made.place.tariff_id)
+            assert made.place.tariff_id in (None, shown)

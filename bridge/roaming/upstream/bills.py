@@ -1,22 +1,27 @@
 """Sessions and CDRs of upstream operators as their owners get them.
 
-Ids and the owning party stay the operator's. The token is told as its owner told it, references and the way of
-authorising are those of the route that authorised: the operator asked us, and we may have known. The money is what
-the operator billed, unless the agreement names a tariff: then the charging periods are priced by that, and nothing of
-the operator's prices is passed on.
+Ids (where the protocol can tell them) and the owning party stay the operator's. The token is told as its owner told it,
+references and the way of authorising are those of the route that authorised: the operator asked us, and we may have known.
+The money is what the operator billed, unless the agreement names a tariff: then the charging periods are priced by that, and
+nothing of the operator's prices is passed on.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from attrs import evolve
 
+from bridge.mapping.loss import NARROWED
 from bridge.model.cdr import Cdr, CdrPlace
 from bridge.model.common import Price
-from bridge.model.ids import EvseId, OperatorId, evse_key
+from bridge.model.ids import CdrId, EvseId, OperatorId, evse_key
 from bridge.model.location import Evse, Location
 from bridge.model.session import ChargingPeriod, Session
 from bridge.model.tariff import Tariff
@@ -27,6 +32,9 @@ from bridge.roaming.authorise import Decision
 from bridge.roaming.credits import credit_of
 from bridge.roaming.views import with_tariff
 from bridge.roaming.whole import around, filled
+
+CAPITALS = ("ochp",)
+"""Beginnings of the formats whose CDR ids are the operator's five characters and at most 31 capitals and digits."""
 
 FRACTIONS = ("ocpi-2.2", "ocpi-2.3")
 """Beginnings of the formats whose times have fractions of a second."""
@@ -55,6 +63,8 @@ def cdr_for(cdr: Cdr, decision: Decision, location: Location | None, evse: Evse 
     """The CDR as its owner gets it, with the operator's prices."""
     reply = decision.reply
     place = _place(cdr.place, location, evse)
+    if tariff is not None:
+        place = evolve(place, tariff_id=None)  # nothing of the operator's prices
     whole = _whole(cdr.location, place, location, evse, tariff)
     return evolve(
         cdr, token=_token(cdr.token, decision), authorization_reference=reply.reference if reply is not None else None,
@@ -66,9 +76,10 @@ def cdr_for(cdr: Cdr, decision: Decision, location: Location | None, evse: Evse 
 
 
 def _whole(told: Location | None, place: CdrPlace, location: Location | None, evse: Evse | None, tariff: Tariff | None) -> Location | None:
-    """The location as it was told, or else as we know it."""
-    name = tariff.id if tariff is not None else None
-    return with_tariff(told, name) if told is not None else around(place, location, evse, name)
+    """The location as it was told, or else as we know it; with the tariff that the agreement names, where it names one."""
+    if told is None:
+        return around(place, location, evse, tariff.id if tariff is not None else None)
+    return told if tariff is None else with_tariff(told, tariff.id)
 
 
 def _token(told: SessionToken | None, decision: Decision) -> SessionToken:
@@ -127,6 +138,21 @@ def credit_for(cdr: Cdr, original: Cdr, *, repriced: bool) -> Cdr:
     made = credit_of(original, cdr.id, cdr.last_updated)
     total = made.total_cost if repriced and original.total_cost is not None else cdr.total_cost
     return evolve(made, remark=cdr.remark, invoice_reference_id=cdr.invoice_reference_id, total_cost=total)
+
+
+def numbered(cdr: Cdr, format_: str) -> tuple[Cdr, list[dict[str, Any]]]:
+    """The CDR under an id that the protocol can tell, and what that leaves out for the ledger.
+
+    Where it is not the operator's it is made of that, always the same: our own CDRs have such ids from the beginning.
+    """
+    if not format_.startswith(CAPITALS) or cdr.party is None or cdr.id is None:
+        return cdr, []
+    owner = f"{cdr.party.country_code}{cdr.party.party_id}".upper()
+    if re.fullmatch(f"{re.escape(owner)}[0-9A-Z]{{1,31}}", cdr.id):
+        return cdr, []
+    digest = base64.b32encode(hashlib.sha256(cdr.id.upper().encode()).digest()).decode()
+    made = CdrId(f"{owner}{digest[:31]}")
+    return evolve(cdr, id=made), [{"path": "id", "kind": NARROWED, "because": f"{made} stands for it: operator, capitals and digits"}]
 
 
 def in_seconds(cdr: Cdr, format_: str) -> Cdr:

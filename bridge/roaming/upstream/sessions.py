@@ -271,9 +271,10 @@ class Told:
         return self._goes(made, evolve(unsent, partner=original.partner, test=original.test, credits=original.id), partner)
 
     def _goes(self, cdr: Cdr, unsent: CdrRow, partner: Partner) -> ledger.Entry:
-        made = bills.in_seconds(cdr, partner.format)
+        made, told = bills.numbered(bills.in_seconds(cdr, partner.format), partner.format)
         unsent = evolve(unsent, body=dumps(made), total=amount(made.total_cost), currency=made.currency)
-        return ledger.entered(unsent, made, partner)
+        entry = ledger.entered(unsent, made, partner)
+        return evolve(entry, row=evolve(entry.row, losses=[*told, *entry.row.losses]))
 
     def _uncredited(self, scope: Scope, cdr: Cdr) -> str | None:
         """The id of a CDR for the same session that stands: a second one would bill it twice."""
