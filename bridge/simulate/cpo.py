@@ -89,14 +89,11 @@ async def _session(cpo: Cpo, provider: Provider, given: dict[str, Any]) -> Any:
 
 
 async def _progress(cpo: Cpo, provider: Provider, given: dict[str, Any]) -> Any:
-    charge = cpo_charging.running(provider, given["session_id"])
-    await cpo_charging.progress(provider, charge, given["kwh"])
-    return cpo_objects.session(cpo, charge)
+    return cpo_objects.session(cpo, await cpo_charging.progress(provider, given["session_id"], given["kwh"]))
 
 
 async def _end(cpo: Cpo, provider: Provider, given: dict[str, Any]) -> Any:
-    charge = cpo_charging.running(provider, given["session_id"])
-    return await cpo_charging.end(provider, charge, given.get("kwh"), given.get("cost"))
+    return await cpo_charging.end(provider, given["session_id"], given.get("kwh"), given.get("cost"))
 
 
 async def _credit(cpo: Cpo, provider: Provider, given: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -66,6 +67,8 @@ class Charge:
     end: datetime | None = None
     bill: Bill | None = None
     last_updated: str = field(factory=stamp)
+    busy: asyncio.Lock = field(factory=asyncio.Lock, init=False)
+    """What happens to it, and is told of it, happens one after another."""
 
     def __attrs_post_init__(self) -> None:
         self.until = self.start

@@ -77,9 +77,10 @@ async def begin(provider: Provider, charge: Charge, held: Reservation | None = N
         if begun is not None:
             charge.id = begun.id
     cpo.charges[charge.id.upper()] = charge
-    cpo.count("session_begun")
-    await provider.session(charge)
-    await occupy(provider, charge, "CHARGING")
+    async with charge.busy:
+        cpo.count("session_begun")
+        await provider.session(charge)
+        await occupy(provider, charge, "CHARGING")
     return charge
 
 
@@ -116,22 +117,27 @@ def _later(charge: Charge) -> datetime:
     return max(now(), charge.until + timedelta(seconds=1))
 
 
-async def progress(provider: Provider, charge: Charge, kwh: Any) -> None:
-    """So much has been charged in all, up to now."""
-    added = charge.add(Decimal(str(kwh)), _later(charge))
-    await provider.session(charge, ("kwh",), added)
+async def progress(provider: Provider, ident: Any, kwh: Any) -> Charge:
+    """So much has been charged in all, up to now. Raises Reject without such a session that runs."""
+    charge = running(provider, ident)
+    async with charge.busy:
+        added = running(provider, ident).add(Decimal(str(kwh)), _later(charge))
+        await provider.session(charge, ("kwh",), added)
+    return charge
 
 
-async def end(provider: Provider, charge: Charge, kwh: Any = None, cost: Any = None) -> dict[str, Any]:
-    """A session ends with so many kWh, and costs what its tariff says, or ``cost`` before taxes. Gives its CDR."""
-    cpo = provider.party
-    total = charge.kwh if kwh is None else Decimal(str(kwh))
-    bill = priced(charge.tariff, total) if cost is None else Bill(Decimal(str(cost)), VAT, CURRENCY)
-    added = charge.add(total, _later(charge))
-    charge.bill, charge.end, charge.status = bill, charge.until, "COMPLETED"
-    await provider.session(charge, ("kwh", "status", "end_date_time", "total_cost"), added)
-    await occupy(provider, charge, "AVAILABLE")
-    return await billed(provider, cpo_objects.cdr(cpo, charge, str(uuid.uuid4())))
+async def end(provider: Provider, ident: Any, kwh: Any = None, cost: Any = None) -> dict[str, Any]:
+    """A session ends with so many kWh, and costs what its tariff says, or ``cost`` before taxes. Gives its CDR. Raises Reject."""
+    cpo, charge = provider.party, running(provider, ident)
+    async with charge.busy:
+        running(provider, ident)  # still
+        total = charge.kwh if kwh is None else Decimal(str(kwh))
+        bill = priced(charge.tariff, total) if cost is None else Bill(Decimal(str(cost)), VAT, CURRENCY)
+        added = charge.add(total, _later(charge))
+        charge.bill, charge.end, charge.status = bill, charge.until, "COMPLETED"
+        await provider.session(charge, ("kwh", "status", "end_date_time", "total_cost"), added)
+        await occupy(provider, charge, "AVAILABLE")
+        return await billed(provider, cpo_objects.cdr(cpo, charge, str(uuid.uuid4())))
 
 
 async def billed(provider: Provider, cdr: dict[str, Any]) -> dict[str, Any]:

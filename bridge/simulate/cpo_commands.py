@@ -143,7 +143,7 @@ async def _stopped(provider: Provider, taken: CommandTaken) -> tuple[str, After 
     charge = provider.party.charge(taken.body["session_id"])
     if charge is None or charge.status != "ACTIVE":
         return "FAILED", None
-    return "ACCEPTED", lambda: cpo_charging.end(provider, charge)
+    return "ACCEPTED", lambda: cpo_charging.end(provider, charge.id)
 
 
 async def _reserved(provider: Provider, taken: CommandTaken) -> tuple[str, After | None]:

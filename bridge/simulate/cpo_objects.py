@@ -28,6 +28,7 @@ def location(cpo: Party, n: int, evses: int) -> dict[str, Any]:
         "id": f"PARK{n}", "name": f"Charging park {n}", "address": f"Example Street {n}", "city": "Berlin", "postal_code": "10115",
         "country": "DEU", "coordinates": {"latitude": f"52.5{n % 100:02}008", "longitude": "13.404954"}, "time_zone": "Europe/Berlin",
         "operator": {"name": cpo.name}, "opening_times": {"twentyfourseven": True}, "charging_when_closed": True,
+        "energy_mix": {"is_green_energy": True},
         "evses": [evse(cpo, n, i + 1) for i in range(evses)], "last_updated": now,
     }  # fmt: skip
     return cpo.owner | place | ({"type": "ON_STREET"} if cpo.older else {"publish": True, "parking_type": "ON_STREET"})

@@ -308,6 +308,16 @@ async def test_the_whitelist_decides_whether_a_card_is_asked_about() -> None:
         assert "INOPERATIVE" in (await pair.sim("session", PLACE | {"uid": pair.card()}, expect=400))["because"]
 
 
+async def test_what_happens_to_a_session_at_once_happens_one_after_another() -> None:
+    async with paired() as pair:
+        await pair.sim("push")
+        shown = await pair.sim("session", PLACE | {"uid": pair.card()})
+        ends = [pair.at_cpo.post("/_sim/end", json={"session_id": shown["session_id"], "kwh": 3}) for _ in range(2)]
+        assert sorted([answer.status for answer in await asyncio.gather(*ends)]) == [200, 404]
+        assert len(pair.cpo.cdrs) == len(pair.emsp.cdrs) == 1
+        pair.clean()
+
+
 async def test_a_cdr_that_was_not_taken_is_kept_and_sent_again() -> None:
     async with paired() as pair:
         await pair.sim("push")
