@@ -10,7 +10,6 @@ from aiohttp import web
 
 from bridge.roaming.deadlines import PASSED, late
 from bridge.store import outbox
-from bridge.web import partners
 
 if TYPE_CHECKING:
     from bridge.app import Bridge
@@ -65,8 +64,17 @@ def routes(bridge: Bridge) -> list[web.RouteDef]:
         )
         return _json([{**dict(r), "auth": orjson.loads(r["auth"])} for r in rows])
 
+    def about_partners(method: str, end: str) -> web.RouteDef:
+        async def handle(request: web.Request) -> web.Response:
+            from bridge.web.partners import works  # with the configuration's models: slow to import, and seldom asked for
+
+            return await works(bridge)[end](request)
+
+        return web.route(method, f"/admin/partners/{{name}}/{end}" if end else "/admin/partners", guarded(handle))
+
     return [web.get("/health", health), web.get("/metrics", metrics), web.get("/admin/status", guarded(status)),
-            web.get("/admin/sessions", guarded(sessions)), *partners.routes(bridge, guarded)]  # fmt: skip
+            web.get("/admin/sessions", guarded(sessions)), about_partners("GET", ""),
+            about_partners("GET", "checklist"), *(about_partners("POST", end) for end in ("add", "rotate", "remove"))]  # fmt: skip
 
 
 def _json(value: Any) -> web.Response:

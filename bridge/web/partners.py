@@ -55,8 +55,8 @@ class _Bad(Exception):
         self.answer = _json({"error": because, "code": code}, status)
 
 
-def routes(bridge: Bridge, guarded: Callable[[Work], Any]) -> list[web.RouteDef]:
-    """``/admin/partners`` and what is below; ``guarded`` asks for the bearer token."""
+def works(bridge: Bridge) -> dict[str, Work]:
+    """What is done at ``/admin/partners`` and below, by the end of the path."""
 
     async def every(request: web.Request) -> web.Response:
         return _json([attrs.asdict(line) for line in overview(bridge.config, bridge.store)])
@@ -78,10 +78,7 @@ def routes(bridge: Bridge, guarded: Callable[[Work], Any]) -> list[web.RouteDef]
         it, said = _partner(bridge, request), await _read(request, Remove)
         return _json(attrs.asdict(await registration.remove(it, forget=said.forget)))
 
-    below = "/admin/partners/{name}"
-    return [web.get("/admin/partners", guarded(every)), web.get(f"{below}/checklist", guarded(_told(steps))),
-            web.post(f"{below}/add", guarded(_told(add))), web.post(f"{below}/rotate", guarded(_told(rotate))),
-            web.post(f"{below}/remove", guarded(_told(remove)))]  # fmt: skip
+    return {"": every, "checklist": _told(steps), "add": _told(add), "rotate": _told(rotate), "remove": _told(remove)}
 
 
 def _told(work: Work) -> Work:

@@ -44,6 +44,7 @@ protocol = "ocpi-2.2.1"
 role = "upstream"
 feeds = ["example"]
 url = "http://127.0.0.1:{partner}/csms"
+requests_per_second = 0
 [partners.emsp]
 protocol = "ocpi-2.1.1"
 url = "http://127.0.0.1:{partner}/versions"
