@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
 from types import NoneType
-from typing import Any, Union, get_args
+from typing import TYPE_CHECKING, Any, Union, get_args
 
 import attrs
-import cattrs
 import orjson
-from cattrs.fns import identity
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from bridge.model import ids
 
+if TYPE_CHECKING:
+    import cattrs
 
+
+@cache
 def _converter(*, plain: bool = True) -> cattrs.Converter:
     """``plain``: enumerations and times become texts; else they are left to orjson, which writes them the same way."""
+    import cattrs  # slow to import, and not needed before there is something to read or write
+    from cattrs.fns import identity
+    from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+
     made = cattrs.Converter(forbid_extra_keys=True)
     made.register_unstructure_hook(Decimal, str)
     made.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
@@ -49,13 +55,9 @@ def _is_kept(cls: Any, more: tuple[type, ...]) -> bool:
     return all(kept(kind) for kind in get_args(cls) or (cls,))
 
 
-_CONVERTER = _converter()
-_WRITER = _converter(plain=False)
-
-
 def to_json(obj: Any) -> Any:
     """``obj`` as JSON values."""
-    return _CONVERTER.unstructure(obj)
+    return _converter().unstructure(obj)
 
 
 def dumps(obj: Any) -> bytes:
@@ -64,12 +66,16 @@ def dumps(obj: Any) -> bytes:
     return bytes(memoryview(orjson.dumps(_written(obj.__class__)(obj), default=str, option=orjson.OPT_SORT_KEYS)))
 
 
-_written = cache(_WRITER.get_unstructure_hook)
+@cache
+def _written(cls: type) -> Callable[[Any], Any]:
+    return _converter(plain=False).get_unstructure_hook(cls)
 
 
 def from_json(cls: Any, data: Any) -> Any:
     """An object of ``cls`` from JSON values. Raises ValueError naming the paths that are wrong."""
+    import cattrs
+
     try:
-        return _CONVERTER.structure(data, cls)
+        return _converter().structure(data, cls)
     except (cattrs.BaseValidationError, TypeError, ValueError, KeyError, ArithmeticError) as why:
         raise ValueError("; ".join(cattrs.transform_error(why)) if isinstance(why, Exception) else str(why)) from why
