@@ -208,7 +208,7 @@ class PartnerConfig(_Model):
         description="OCPI: how many requests it may send here, ten seconds' worth at once after a pause; beyond, HTTP 429. 0: no limit",
     )
     unknown_tokens_per_minute: int = Field(
-        60, ge=0, description="OCPI: how many tokens that turn out to be unknown it may ask about; beyond, HTTP 429. 0: no limit"
+        600, ge=0, description="OCPI: how many tokens that turn out to be unknown it may ask about; beyond, HTTP 429. 0: no limit"
     )
     certificate: Path | None = Field(None, description="PEM file of the client certificate")
     key: Path | None = Field(None, description="PEM file of its key")

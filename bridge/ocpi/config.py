@@ -82,7 +82,7 @@ class OcpiConfig:
     """How long a request body may take to come."""
     requests_per_second: float | None = 200.0
     """Requests that it may send here; for ten seconds' worth after a pause. None: no limit."""
-    unknown_tokens_per_minute: int | None = 60
+    unknown_tokens_per_minute: int | None = 600
     """How many tokens that turn out to be unknown it may ask about; one minute's worth after a pause. None: no limit."""
 
     def __attrs_post_init__(self) -> None:

@@ -1,9 +1,9 @@
 """How much a partner may ask of us, and what becomes of callers that nobody knows.
 
 A partner has a number of requests a second, and a number of driver tokens a minute that may turn out to be unknown: who
-asks after all that there are finds none, and the partners that would be asked about them are left alone. Beyond, HTTP 429
-with Retry-After and the envelope (transport_and_format says nothing of it; HTTP does: RFC 6585, 4). The answer comes late,
-so that a caller that does not care costs us little.
+tries all that there are finds none, and the partners that would be asked about them are left alone. Drivers that somebody's
+list has are not touched by that. Beyond, HTTP 429 with Retry-After and the envelope (transport_and_format says nothing of
+it; HTTP does: RFC 6585, 4). The answer comes late, so that a caller that does not care costs us little.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ class Limits:
     async def served(self, handler: Handler, call: Call) -> Result:
         """What the handler answers, within the limits. Raises Fault (HTTP 429) beyond."""
         await self._pass(self._requests, "requests")
-        # To ask about a token in real time is dear even before it turns out to be unknown.
-        asks = call.request.method == "POST" and "uid" in call.request.match_info
+        asks = _asks(call)
         if asks:
             await self._pass(self._unknown, "unknown tokens")
         unknown = False
@@ -59,6 +58,12 @@ class Limits:
         raise Fault(Code.CLIENT_ERROR, f"too many {what}", 429, headers if kept else headers | CLOSE)
 
 
+def _asks(call: Call) -> bool:
+    """Whether it asks in real time about a token that nobody told us: others are asked then, before it turns out to be unknown."""
+    uid = call.request.match_info.get("uid")
+    return uid is not None and call.request.method == "POST" and not call.core.upstream.knows(uid)
+
+
 class Strangers:
     """Callers without credentials that we know. Some are answered at once, for people who set something up; more have to wait."""
 
@@ -70,6 +75,6 @@ class Strangers:
         """The answer to a stranger. Nothing is looked up, received or logged for it."""
         seconds = self._bucket.take()
         headers = {"WWW-Authenticate": "Token"}
-        if seconds and not await self._room.wait(self._room.seconds):
+        if seconds and not await self._room.wait(math.inf):
             headers |= CLOSE
         return Result(failure(Code.CLIENT_ERROR, "unknown credentials"), 401, headers)

@@ -212,6 +212,11 @@ class Authoriser:
             return _decision(ChargerAnswer.INVALID, "refused", "a random uid: it says nothing about its owner")
         return await self._unknown(_Card(uid, kind), evses, asked)
 
+    def knows(self, uid: str) -> bool:
+        """Whether a card is our own or of anybody's list; for others, somebody would have to be asked."""
+        key = normal(uid)
+        return key in self.own or bool(self.store.tokens(*lookup_keys(key)))
+
     def standing(self, uid: str, partner: str | None) -> bool | None:
         """Whether a partner's token with this uid may be used as it stands; None if it gave us none."""
         return self._standing(self.store.tokens(*lookup_keys(normal(uid))), partner)

@@ -51,12 +51,15 @@ class Bucket:
         self._level = min(self.burst, self._level + 1)
 
 
-class WaitingRoom:
-    """Where those wait who asked too often: at most ``most`` at a time, each ``seconds`` at most."""
+LONGEST = 1.0
+"""Seconds that a caller who asked too often waits for its answer, at most."""
 
-    def __init__(self, most: int, seconds: float = 1.0) -> None:
+
+class WaitingRoom:
+    """Where those wait who asked too often: at most ``most`` at a time, none longer than :data:`LONGEST`."""
+
+    def __init__(self, most: int) -> None:
         self._left = most
-        self.seconds = seconds
 
     async def wait(self, seconds: float) -> bool:
         """Let a caller wait. False where there is no room: its connection is not worth keeping."""
@@ -64,7 +67,7 @@ class WaitingRoom:
             return False
         self._left -= 1
         try:
-            await asyncio.sleep(min(seconds, self.seconds))
+            await asyncio.sleep(min(seconds, LONGEST))
         finally:
             self._left += 1
         return True

@@ -109,6 +109,10 @@ class FromUpstream(Protocol):
         """A CDR as it was told."""
         ...
 
+    def knows(self, uid: str) -> bool:
+        """Whether any partner told us of this card."""
+        ...
+
     async def authorise(self, partner: str, question: Question) -> AuthorizationInfo | None:
         """May this card charge? None: nobody knows it. Raises NotThere for an unknown location or EVSE."""
         ...

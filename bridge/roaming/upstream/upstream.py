@@ -134,6 +134,9 @@ class Upstream:
 
     # --- authorisation and commands ----------------------------------------------------------------------------------
 
+    def knows(self, uid: str) -> bool:
+        return self.asking.authoriser.knows(uid)
+
     async def authorise(self, partner: str, question: Question) -> AuthorizationInfo | None:
         return await self.asking.answer(self.feeds.feed(partner), question)
 
