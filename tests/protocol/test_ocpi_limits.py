@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.model.token import Allowed, AuthorizationInfo
+from bridge.ocpi.config import OurRole
 from bridge.ocpi.envelope import spelled
 from bridge.transport import limits
 from bridge.transport.limits import Bucket, WaitingRoom
@@ -128,7 +129,7 @@ async def test_an_upstream_operator_may_not_try_all_cards_but_ask_about_those_th
     async with ow.world() as world:
         await world.store.save("emsp", registered("2.2.1"))
         world.core.upstream = Known()
-        await world.add(roles=(ow.OurRole("DE", "ABC", "EMSP"),), unknown_tokens_per_minute=3)
+        await world.add(roles=(OurRole("DE", "ABC", "EMSP"),), unknown_tokens_per_minute=3)
         peer = Peer(str(world.bridge.make_url("")).rstrip("/"), "2.2.1")
         url = "/ocpi/2.2.1/sender/tokens/{}/authorize"
         said = await asyncio.gather(*(peer("POST", url.format(f"04FFFFF{n}")) for n in range(6)))
@@ -186,7 +187,7 @@ async def served() -> AsyncIterator[tuple[ow.World, Line]]:
 @pytest.mark.parametrize("how", [{"Content_Length": str(UNSEEN)}, {"Transfer_Encoding": "chunked"}])
 async def test_a_hundred_megabytes_are_not_received(served: tuple[ow.World, Line], token: str, status: int, how: dict[str, str]) -> None:
     world, line = served
-    line.send("PUT", f"{TOKENS}/04A1B2C3", token=token, **how)
+    line.send("PUT", f"{TOKENS}/04A1B2C3", b"", token, **how)
     piece = b"%x\r\n%b\r\n" % (1 << 16, b" " * (1 << 16)) if "Transfer_Encoding" in how else b" " * (1 << 16)
     sent = 0
 
